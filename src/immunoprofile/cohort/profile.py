@@ -1,0 +1,180 @@
+"""The first half of the work: every sample to population tables, in the order of the sheet."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from immunoprofile.cohort.results import Results, prepare_folder, write_results
+from immunoprofile.cohort.sample import Plans, Profiled, profile_sample
+from immunoprofile.columns import FAILURES, GATES_RESOLVED, POPULATIONS, SAMPLES_QC, TABLES
+from immunoprofile.gating import GatingTemplate, load_template
+from immunoprofile.provenance import digest_of_file
+from immunoprofile.study import Sample, Study
+from immunoprofile.tables import build_frame, sort_frame
+
+Progress = Callable[[int, int, str], None]
+
+
+def profile_cohort(
+    study: Study,
+    out: str | os.PathLike[str],
+    *,
+    jobs: int | None = None,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+    force: bool = False,
+) -> Results:
+    """Gate every sample of a study and write its population tables.
+
+    Parameters
+    ----------
+    out
+        Results folder: empty, new, or with earlier results of this program.
+    jobs
+        Samples at a time; the machine's cores where None. The result does not depend on it.
+    executor
+        Runs the samples instead, with whatever parallelism it has; it must share memory (threads).
+    progress
+        Called with (done, total, sample_id) after each sample.
+
+    Raises
+    ------
+    InputError
+        A template cannot be used: nothing was done.
+    OutputError
+        The folder cannot be written, or holds other files.
+    """
+    folder = Path(out)
+    prepare_folder(folder, force=force)
+    results = profile_study(study, jobs=jobs, executor=executor, progress=progress)
+    return write_results(results, folder, options=study_options(study))
+
+
+def profile_samples(
+    samples: Sequence[Sample],
+    template: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    force: bool = False,
+) -> Results:
+    """Gate a list of samples with one template and write the population tables (verb ``profile``).
+
+    Parameters and errors as in `profile_cohort`.
+    """
+    folder = Path(out)
+    loaded = load_template(template)
+    prepare_folder(folder, force=force)
+    found = _run([(s, loaded) for s in samples], "", _cores(jobs), None, progress)
+    results = _collect(found, "", samples, {}, {f"template {loaded.id}": loaded.digest})
+    return write_results(results, folder, options={"template": loaded.id})
+
+
+def profile_study(
+    study: Study,
+    *,
+    jobs: int | None = None,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> Results:
+    """As `profile_cohort`, in memory only."""
+    templates = {name: load_template(choice.template) for name, choice in study.panels.items()}
+    work = [(s, templates[s.panel or ""]) for s in study.samples if s.control is None]
+    found = _run(work, study.id, _cores(jobs), executor, progress)
+    inputs = {name: digest_of_file(path) for name, path in study.inputs.items()}
+    digests = {f"template {name}": t.digest for name, t in templates.items()}
+    return _collect(found, study.id, [s for s, _ in work], inputs, digests)
+
+
+def study_options(study: Study) -> dict[str, Any]:
+    """The choices of a study that decide its numbers, for the manifest."""
+    return {
+        "study_id": study.id,
+        "panels": {name: choice.template for name, choice in study.panels.items()},
+        "baseline": study.baseline,
+        "window": list(study.window),
+        "rule": study.rule,
+        "data_cutoff_day": study.data_cutoff_day,
+        "primary": [{"pop_id": p.pop_id, "denom_id": p.denom_id, "measure": p.measure} for p in study.analysis.primary],
+        "strata": list(study.analysis.strata),
+        "seed": study.analysis.seed,
+    }
+
+
+def _cores(jobs: int | None) -> int:
+    return max(1, jobs if jobs is not None else (os.cpu_count() or 1))
+
+
+def _run(
+    work: Sequence[tuple[Sample, GatingTemplate]],
+    study_id: str,
+    jobs: int,
+    executor: Executor | None,
+    progress: Progress | None,
+) -> list[Profiled]:
+    plans = Plans()
+    # A cohort keeps the cores busy with files; one large file alone is walked by several threads.
+    threads = jobs if len(work) == 1 else 1
+    if executor is not None:
+        return _gather(executor, work, study_id, plans, threads, progress)
+    with ThreadPoolExecutor(jobs) as pool:
+        return _gather(pool, work, study_id, plans, threads, progress)
+
+
+def _gather(
+    pool: Executor,
+    work: Sequence[tuple[Sample, GatingTemplate]],
+    study_id: str,
+    plans: Plans,
+    threads: int,
+    progress: Progress | None,
+) -> list[Profiled]:
+    """Results in the order of the sheet, whatever the order in which they finish."""
+    waiting: list[Future[Profiled]] = [
+        pool.submit(profile_sample, sample, template, study_id, plans, threads) for sample, template in work
+    ]
+    try:
+        done = []
+        for number, future in enumerate(waiting, start=1):
+            done.append(future.result())
+            if progress is not None:
+                progress(number, len(waiting), done[-1].sample_id)
+        return done
+    except BaseException:
+        for future in waiting:
+            future.cancel()
+        raise
+
+
+def _collect(
+    found: Sequence[Profiled],
+    study_id: str,
+    samples: Sequence[Sample],
+    inputs: Mapping[str, str],
+    plan: Mapping[str, str],
+) -> Results:
+    # Samples by id, not by path: a manifest names no folder of the machine it was made on.
+    files = {f"fcs {s.sample_id}": p.fcs_sha256 for s, p in zip(samples, found, strict=True) if p.fcs_sha256}
+    return Results(
+        study_id=study_id,
+        folder=None,
+        populations=_joined(POPULATIONS.name, (p.tables for p in found)),
+        samples_qc=_joined(SAMPLES_QC.name, (p.tables for p in found)),
+        gates_resolved=_joined(GATES_RESOLVED.name, (p.tables for p in found)),
+        failures=build_frame(FAILURES, [p.failure for p in found if p.failure is not None]),
+        n_samples=len(found),
+        inputs={**inputs, **files},
+        plan=dict(plan),
+    )
+
+
+def _joined(name: str, tables: Iterable[Mapping[str, pd.DataFrame]]) -> pd.DataFrame:
+    parts: list[Any] = [t[name] for t in tables if name in t]
+    return sort_frame(TABLES[name], pd.concat(parts)) if parts else build_frame(TABLES[name], [])

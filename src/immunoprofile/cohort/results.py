@@ -1,0 +1,126 @@
+"""What a run gives: its tables in memory, and where they were written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from immunoprofile.errors import OutputError
+from immunoprofile.provenance import build_manifest, write_json
+from immunoprofile.tables import write_descriptions, write_table
+
+MANIFEST = "manifest.json"
+_STAGES = (
+    "populations",
+    "samples_qc",
+    "gates_resolved",
+    "response",
+    "response_counts",
+    "change",
+    "association",
+    "failures",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """The tables of `columns` by name; None where a run does not reach that far.
+
+    Attributes
+    ----------
+    folder
+        Where they were written.
+    n_samples
+        Samples asked for, failures among them.
+    inputs
+        Name of each input to its SHA-256.
+    plan
+        Digests of templates and analysis, taken before any response was joined.
+    """
+
+    study_id: str
+    folder: Path | None
+    populations: pd.DataFrame
+    samples_qc: pd.DataFrame
+    gates_resolved: pd.DataFrame
+    failures: pd.DataFrame
+    n_samples: int
+    inputs: dict[str, str]
+    plan: dict[str, str]
+    response: pd.DataFrame | None = None
+    response_counts: pd.DataFrame | None = None
+    change: pd.DataFrame | None = None
+    association: pd.DataFrame | None = None
+    files: tuple[Path, ...] = ()
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """The tables that exist, in the order of the work."""
+        found = ((name, getattr(self, name)) for name in _STAGES)
+        return {name: frame for name, frame in found if frame is not None}
+
+
+def prepare_folder(folder: Path, *, force: bool = False) -> None:
+    """Make sure that results may be written here.
+
+    Raises
+    ------
+    OutputError
+        The folder holds something that is not results of this program (unless `force`), or cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        used = any(folder.iterdir()) and not (folder / MANIFEST).is_file()
+        writable = os.access(folder, os.W_OK)
+    except OSError as problem:
+        raise OutputError(
+            f"cannot be used as results folder ({problem.strerror})",
+            path=folder,
+            code="OUTPUT-FOLDER",
+            remedy="Give another folder with --out, or mend its permissions.",
+        ) from problem
+    if not writable:
+        raise OutputError("may not be written", path=folder, code="OUTPUT-FOLDER", remedy="Mend its permissions.")
+    if used and not force:
+        raise OutputError(
+            "holds files that are not results of immunoprofile",
+            path=folder,
+            code="OUTPUT-EXISTS",
+            remedy="Give an empty folder with --out, or --force to write beside them.",
+        )
+
+
+def write_results(results: Results, folder: Path, *, options: Mapping[str, Any]) -> Results:
+    """Write every table of `results`, their descriptions, then the manifest that digests them all.
+
+    Returns
+    -------
+    Results
+        The same, with `folder` and `files`.
+    """
+    started = _now()
+    tables = results.tables()
+    files = [p for name, frame in tables.items() for p in write_table(name, frame, folder)]
+    files += write_descriptions(tables, folder)
+    manifest = build_manifest(
+        inputs=results.inputs,
+        outputs=files,
+        folder=folder,
+        options=options,
+        plan=results.plan,
+        times={"written": started},
+    )
+    write_json(folder / MANIFEST, manifest)
+    return replace(results, folder=folder, files=(*files, folder / MANIFEST))
+
+
+def _now() -> str:
+    """The time in UTC, or what SOURCE_DATE_EPOCH says it is."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    moment = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
+    return moment.isoformat(timespec="seconds")

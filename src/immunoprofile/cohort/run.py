@@ -1,0 +1,118 @@
+"""The main job: a study to population tables, response, change and association."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from immunoprofile.cohort.profile import Progress, profile_study, study_options
+from immunoprofile.cohort.results import Results, prepare_folder, write_results
+from immunoprofile.columns import CHANGE, FAILURES
+from immunoprofile.comparison import associate, paired_change
+from immunoprofile.platelets import classify_response, explain_response, load_rule
+from immunoprofile.provenance import digest_of_value
+from immunoprofile.study import Study
+from immunoprofile.tables import build_frame, sort_frame
+
+
+def run_study(
+    study: Study,
+    out: str | os.PathLike[str],
+    *,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    force: bool = False,
+) -> Results:
+    """Everything the verb ``run`` does but the report.
+
+    Parameters and errors as in `cohort.profile_cohort`.
+
+    Notes
+    -----
+    The digests of templates, response rule and analysis plan are taken before the response is derived.
+    """
+    folder = Path(out)
+    prepare_folder(folder, force=force)
+    results = profile_study(study, jobs=jobs, progress=progress)
+    results = replace(results, plan=results.plan | _analysis_digests(study))
+    results = _answered(results, study)
+    return write_results(results, folder, options=study_options(study))
+
+
+def _analysis_digests(study: Study) -> dict[str, str]:
+    return {
+        "analysis": digest_of_value(study_options(study)),
+        "response rule": load_rule(study.rule).sha256,
+    }
+
+
+def _answered(results: Results, study: Study) -> Results:
+    clinical: dict[str, Any] = {
+        "rule": study.rule,
+        "treatments": study.treatments,
+        "bleeding": study.bleeding,
+        "data_cutoff_day": study.data_cutoff_day,
+    }
+    response = classify_response(study.platelets, study.subjects, **clinical)
+    counts = explain_response(study.platelets, study.subjects, **clinical)
+    own = response[response["definition_id"] == load_rule(study.rule).id]
+    change = _change(results.populations, study, own)
+    primary = [{"pop_id": p.pop_id, "denom_id": p.denom_id, "measure": p.measure} for p in study.analysis.primary]
+    association = associate(change, own, primary=primary, strata=_strata(study), seed=study.analysis.seed)
+    return replace(
+        results,
+        response=response,
+        response_counts=counts,
+        change=change,
+        association=association,
+        failures=_failures(results.failures, own),
+    )
+
+
+def _change(populations: pd.DataFrame, study: Study, response: pd.DataFrame) -> pd.DataFrame:
+    rescue = {
+        str(r.subject_id): int(r.first_rescue_day) for r in response.itertuples() if not pd.isna(r.first_rescue_day)
+    }
+    measures = dict.fromkeys(p.measure for p in study.analysis.primary)
+    parts = [
+        paired_change(
+            populations,
+            baseline=study.baseline,
+            window=study.window,
+            measure=m,
+            first_rescue_day=rescue,
+            panels=tuple(study.panels),
+        )
+        for m in measures
+    ]
+    return sort_frame(CHANGE, pd.concat(parts)) if parts else build_frame(CHANGE, [])
+
+
+def _strata(study: Study) -> Mapping[str, str] | None:
+    """Subject to stratum: the declared columns of the subjects sheet, joined."""
+    if not study.analysis.strata:
+        return None
+    columns = study.subjects[list(study.analysis.strata)].astype("string").fillna("NA")
+    return dict(zip(study.subjects["subject_id"].astype(str), columns.agg(" / ".join, axis=1), strict=True))
+
+
+def _failures(failures: pd.DataFrame, response: pd.DataFrame) -> pd.DataFrame:
+    """Failures of samples, and the subjects without a baseline count."""
+    lost = response[response["reason"].fillna("").str.split(";").map(lambda reasons: "no_baseline" in reasons)]
+    rows = [
+        {
+            "item_id": subject,
+            "item_kind": "subject",
+            "stage": "respond",
+            "code": "NO-BASELINE",
+            "message": f"subject {subject}: no eligible platelet count before the first infusion (days -14 to 0). "
+            "Add the count to the platelets sheet; until then the response is not evaluable.",
+        }
+        for subject in lost["subject_id"]
+    ]
+    return sort_frame(FAILURES, pd.concat([failures, build_frame(FAILURES, rows)])) if rows else failures

@@ -1,0 +1,1 @@
+"""Templates in files: our TOML, and Gating-ML 2.0."""

@@ -1,0 +1,297 @@
+"""The shape of a TOML template: which keys, which types. Whether it makes sense is `formats.toml`'s second pass."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from immunoprofile.errors import Problem, closest, printable
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Pair = tuple[Number, Number]
+Corner = Literal["++", "+-", "-+", "--"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, populate_by_name=True)
+
+
+class TemplateHead(_Model):
+    """[template]"""
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=64)]
+    version: Name
+    title: str = ""
+    status: Literal["draft", "locked", "retired"] = "draft"
+
+
+class MarkerShape(_Model):
+    """A row of [markers]"""
+
+    names: Annotated[list[Name], Field(min_length=1)] | None = None
+    scale: Name
+    optional: bool = False
+
+
+class LinearShape(_Model):
+    """kind = "linear" """
+
+    kind: Literal["linear"]
+    t: Number
+    a: Number = 0.0
+
+
+class IdentityShape(_Model):
+    """kind = "identity" """
+
+    kind: Literal["identity"]
+
+
+class LogShape(_Model):
+    """kind = "log" """
+
+    kind: Literal["log"]
+    t: Number
+    m: Number
+
+
+class AsinhShape(_Model):
+    """kind = "asinh" """
+
+    kind: Literal["asinh"]
+    t: Number
+    m: Number
+    a: Number = 0.0
+
+
+class LogicleShape(_Model):
+    """kind = "logicle" """
+
+    kind: Literal["logicle"]
+    t: Number
+    w: Number
+    m: Number
+    a: Number = 0.0
+
+
+class HyperlogShape(_Model):
+    """kind = "hyperlog" """
+
+    kind: Literal["hyperlog"]
+    t: Number
+    w: Number
+    m: Number
+    a: Number = 0.0
+
+
+class BiexShape(_Model):
+    """kind = "flowjo_biex" """
+
+    kind: Literal["flowjo_biex"]
+    neg: Number
+    width: Number
+    pos: Number
+    max: Number
+
+
+ScaleShape = Annotated[
+    LinearShape | IdentityShape | LogShape | AsinhShape | LogicleShape | HyperlogShape | BiexShape,
+    Field(discriminator="kind"),
+]
+
+
+class CompensationShape(_Model):
+    """[compensation]"""
+
+    source: Literal["file", "matrix", "none"] = "file"
+    matrix: str | None = None
+    missing: Literal["error", "allow"] = "error"
+
+
+class BoundsShape(_Model):
+    """min and max of one marker"""
+
+    min: Number | None = None
+    max: Number | None = None
+
+
+class RangeShape(BoundsShape):
+    """range = { x, min, max }"""
+
+    x: Name
+
+
+class PolygonShape(_Model):
+    """polygon = { x, y, vertices }"""
+
+    x: Name
+    y: Name
+    vertices: list[Pair]
+
+
+class EllipseShape(_Model):
+    """ellipse = { x, y, center, covariance, distance_square }"""
+
+    x: Name
+    y: Name
+    center: Pair
+    covariance: tuple[Pair, Pair]
+    distance_square: Number
+
+
+class EllipsoidShape(_Model):
+    """ellipsoid = { dimensions, center, covariance, distance_square }"""
+
+    dimensions: list[Name]
+    center: list[Number]
+    covariance: list[list[Number]]
+    distance_square: Number
+
+
+class QuadrantShape(_Model):
+    """quadrant = { x, y, x_at, y_at, names, ids }"""
+
+    x: Name
+    y: Name
+    x_at: Number
+    y_at: Number
+    names: dict[Corner, Name]
+    ids: dict[Corner, Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]] = {}
+    cell_ontology: dict[Corner, str] = {}
+    name_hipc: dict[Corner, str] = {}
+    labels: dict[Corner, str] = {}
+
+
+class BooleanShape(_Model):
+    """boolean = { and = [..] } | { or = [..] } | { not = [..] }"""
+
+    all_of: list[Name] | None = Field(default=None, alias="and")
+    any_of: list[Name] | None = Field(default=None, alias="or")
+    none_of: list[Name] | None = Field(default=None, alias="not")
+
+    @model_validator(mode="after")
+    def _one(self) -> BooleanShape:
+        given = [t for t in (self.all_of, self.any_of, self.none_of) if t is not None]
+        if len(given) != 1 or not given[0]:
+            raise ValueError("give exactly one of and, or, not, with at least one population")
+        return self
+
+
+GEOMETRIES = ("range", "rectangle", "polygon", "ellipse", "ellipsoid", "quadrant", "boolean")
+Role = Literal["singlets", "live", "lymphocytes", "leukocytes", "t", "cd4", "cd8", "b", "nk", "beads"]
+
+
+class GateShape(_Model):
+    """A [[gate]]"""
+
+    name: Name | None = None
+    id: Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=64)] | None = None
+    parent: Name | None = None
+    label: str | None = None
+    cell_ontology: Annotated[str, Field(pattern=r"^CL:\d{7}$")] | None = None
+    name_hipc: str | None = None
+    role: Role | None = None
+    range: RangeShape | None = None
+    rectangle: dict[Name, BoundsShape] | None = None
+    polygon: PolygonShape | None = None
+    ellipse: EllipseShape | None = None
+    ellipsoid: EllipsoidShape | None = None
+    quadrant: QuadrantShape | None = None
+    boolean: BooleanShape | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> GateShape:
+        given = [g for g in GEOMETRIES if getattr(self, g) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of {', '.join(GEOMETRIES)}; there are {len(given)}")
+        if self.name is None and self.quadrant is None:
+            raise ValueError("a gate needs a name")
+        return self
+
+
+class ReportShape(_Model):
+    """A [[report]]"""
+
+    population: Name
+    of: list[Name] = []
+
+
+class LimitShape(_Model):
+    """A row of [limits]"""
+
+    warn_denominator_below: Annotated[int, Field(ge=0)] | None = None
+    not_evaluable_denominator_below: Annotated[int, Field(ge=0)] | None = None
+
+
+class TemplateShape(_Model):
+    """A whole template file"""
+
+    template: TemplateHead
+    markers: dict[Name, MarkerShape]
+    scales: dict[Name, ScaleShape]
+    compensation: CompensationShape = CompensationShape()
+    gate: Annotated[list[GateShape], Field(min_length=1, max_length=2000)]
+    report: list[ReportShape] = []
+    limits: dict[Name, LimitShape] = {}
+
+
+def shape_problems(error: ValidationError, path: str, root: type[BaseModel]) -> list[Problem]:
+    """One problem for each complaint of pydantic, with its place as ``gate[3].polygon.vertices``."""
+    return [_problem(dict(e), path, root) for e in error.errors(include_url=False)]
+
+
+def _problem(complaint: dict[str, Any], path: str, root: type[BaseModel]) -> Problem:
+    place = [p for p in complaint["loc"] if p not in _UNION_TAGS]
+    where = "".join(f"[{p}]" if isinstance(p, int) else f".{printable(p)}" for p in place).lstrip(".")
+    if complaint["type"] == "extra_forbidden":
+        key, known = str(place[-1]), _keys_at(root, place[:-1])
+        return Problem(
+            f'unknown key "{printable(key)}"',
+            path,
+            where,
+            ", ".join(known),
+            key,
+            closest(key, known),
+            "KEY-UNKNOWN",
+        )
+    if complaint["type"] == "missing":
+        return Problem(f'"{printable(place[-1])}" is missing', path, where, remedy="Write it here.", code="KEY-MISSING")
+    message = str(complaint["msg"]).removeprefix("Value error, ")
+    found = printable(complaint.get("input"), 80)
+    return Problem(
+        message[:1].lower() + message[1:],
+        path,
+        where,
+        found=found,
+        remedy=f"It says {found} now.",
+        code="VALUE",
+    )
+
+
+_UNION_TAGS = {"linear", "identity", "log", "asinh", "logicle", "hyperlog", "flowjo_biex"}
+
+
+def _keys_at(model: Any, place: list[Any]) -> list[str]:
+    """The keys that a model allows at a place, for the hint."""
+    for part in place:
+        field = model.model_fields.get(part) if _is_model(model) else None
+        if field is not None:
+            model = field.annotation
+        candidates = list(_models_in(model))
+        model = candidates[0] if candidates else None
+        if len(candidates) > 1:
+            names = {f.alias or n for m in candidates for n, f in m.model_fields.items()}
+            return sorted(names)
+    return [f.alias or n for n, f in model.model_fields.items()] if _is_model(model) else []
+
+
+def _is_model(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, BaseModel)
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if _is_model(annotation):
+        return [annotation]
+    return [m for part in get_args(annotation) for m in _models_in(part)]

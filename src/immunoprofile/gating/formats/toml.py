@@ -1,0 +1,252 @@
+"""Our template file: TOML in two passes, shape and then sense, each with all its problems at once."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from immunoprofile.errors import (
+    Problem,
+    SpilloverError,
+    TemplateInvalidError,
+    TemplateSyntaxError,
+    closest,
+    printable,
+)
+from immunoprofile.gating.formats.assembly import Draft, assemble
+from immunoprofile.gating.formats.shape import (
+    GateShape,
+    QuadrantShape,
+    ScaleShape,
+    TemplateShape,
+    shape_problems,
+)
+from immunoprofile.gating.gates import Boolean, Dimension, Ellipsoid, Geometry, Polygon, Rectangle, Term
+from immunoprofile.gating.template import Compensation, GatingTemplate, Limit, Marker
+from immunoprofile.scales import KINDS, Scale
+from immunoprofile.spillover import read_spillover
+
+_MAX_BYTES = 5_000_000
+
+
+def read_toml(path: Path) -> GatingTemplate:
+    """Read a template file.
+
+    Raises
+    ------
+    TemplateSyntaxError
+        Missing, not TOML, unknown keys or wrong types: all of them.
+    TemplateInvalidError
+        Right in shape, wrong in sense: all problems.
+    """
+    return _sense(_shape(path), path)
+
+
+def _shape(path: Path) -> TemplateShape:
+    try:
+        data = path.read_bytes()
+    except OSError as problem:
+        raise TemplateSyntaxError(
+            f"template cannot be read ({problem.strerror})",
+            path=path,
+            code="TEMPLATE-ACCESS",
+            remedy="Check the path.",
+        ) from problem
+    if len(data) > _MAX_BYTES:
+        raise TemplateSyntaxError("template is larger than 5 MB", path=path, code="TEMPLATE-SIZE")
+    try:
+        return TemplateShape.model_validate(tomllib.loads(data.decode("utf-8-sig")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as problem:
+        raise TemplateSyntaxError(
+            f"is not TOML ({problem})", path=path, remedy="Mend the line it names.", code="TEMPLATE-TOML"
+        ) from problem
+    except ValidationError as problem:
+        raise TemplateSyntaxError.of(shape_problems(problem, str(path), TemplateShape)) from None
+
+
+class _Sense:
+    """The names a template's parts are looked up by, and the problems found on the way."""
+
+    def __init__(self, shape: TemplateShape, path: Path) -> None:
+        self.path, self.problems = path, list[Problem]()
+        self.scales = {n: s for n, found in shape.scales.items() if (s := self.scale(n, found)) is not None}
+        self.axes: dict[str, Dimension] = {}
+        for name, marker in shape.markers.items():
+            if marker.scale not in shape.scales:
+                self.problem(
+                    f"markers.{name}.scale",
+                    f'no scale named "{printable(marker.scale)}"',
+                    closest(marker.scale, shape.scales),
+                    "SCALE-UNKNOWN",
+                )
+            elif marker.scale in self.scales:
+                self.axes[name] = Dimension(name, self.scales[marker.scale])
+        self.known = list(shape.markers)
+
+    def problem(self, where: str, what: str, remedy: str | None, code: str) -> None:
+        self.problems.append(Problem(what, str(self.path), where, remedy=remedy, code=code))
+
+    def scale(self, name: str, shape: ScaleShape) -> Scale | None:
+        numbers = shape.model_dump(exclude={"kind"})
+        try:
+            return KINDS[shape.kind](**numbers)
+        except ValueError as problem:
+            self.problem(f"scales.{name}", str(problem), "Correct its numbers.", "SCALE-INVALID")
+            return None
+
+    def axis(self, where: str, name: str) -> Dimension | None:
+        if name not in self.known:
+            self.problem(where, f'no marker named "{printable(name)}"', closest(name, self.known), "MARKER-UNKNOWN")
+        return self.axes.get(name)
+
+
+def _sense(shape: TemplateShape, path: Path) -> GatingTemplate:
+    sense = _Sense(shape, path)
+    drafts = [d for i, g in enumerate(shape.gate) for d in _drafts(sense, i, g)]
+    comp = _compensation(sense, shape)
+    markers = tuple(Marker(n, tuple(m.names or [n]), m.optional) for n, m in shape.markers.items())
+    head = shape.template
+    assembled = assemble(
+        drafts,
+        [(f"report[{i}]", r.population, r.of) for i, r in enumerate(shape.report)],
+        [
+            (f"limits.{n}", n, Limit(x.warn_denominator_below, x.not_evaluable_denominator_below))
+            for n, x in shape.limits.items()
+        ],
+        str(path),
+    )
+    problems = [*sense.problems, *assembled.problems]
+    if problems:
+        raise TemplateInvalidError.of(problems)
+    return GatingTemplate(
+        head.id,
+        head.version,
+        head.title,
+        head.status,
+        markers,
+        comp,
+        assembled.gates,
+        assembled.reports,
+        assembled.limits,
+        path,
+    )
+
+
+def _compensation(sense: _Sense, shape: TemplateShape) -> Compensation:
+    comp = shape.compensation
+    if (comp.source == "matrix") != (comp.matrix is not None):
+        sense.problem(
+            "compensation.matrix",
+            'goes with source = "matrix", and only with it',
+            'Write source = "matrix" and matrix = "FILE.csv", or neither.',
+            "COMPENSATION",
+        )
+        return Compensation()
+    if comp.matrix is None:
+        return Compensation(comp.source, missing=comp.missing)
+    try:
+        matrix = read_spillover(sense.path.parent / comp.matrix)
+    except SpilloverError as error:
+        sense.problem("compensation.matrix", str(error).rstrip("."), None, error.code)
+        return Compensation()
+    return Compensation("matrix", comp.matrix, comp.missing, ((comp.matrix, matrix),))
+
+
+def _drafts(sense: _Sense, number: int, shape: GateShape) -> Iterator[Draft]:
+    where = f"gate[{number}]"
+    if shape.quadrant is not None:
+        yield from _quadrants(sense, where, shape, shape.quadrant)
+        return
+    geometry = _geometry(sense, where, shape)
+    yield Draft(
+        where,
+        str(shape.name),
+        shape.parent,
+        geometry,
+        shape.id,
+        shape.label,
+        shape.cell_ontology,
+        shape.name_hipc,
+        shape.role,
+    )
+
+
+def _geometry(sense: _Sense, where: str, shape: GateShape) -> Geometry | None:
+    if shape.boolean is not None:
+        return _boolean(shape)
+    if shape.range is not None:
+        axes, bounds = [shape.range.x], [(shape.range.min, shape.range.max)]
+    elif shape.rectangle is not None:
+        axes, bounds = list(shape.rectangle), [(b.min, b.max) for b in shape.rectangle.values()]
+    else:
+        return _outline(sense, where, shape)
+    found = [sense.axis(f"{where}.{a}", a) for a in axes]
+    dimensions = tuple(d for d in found if d is not None)
+    return Rectangle(dimensions, tuple(bounds)) if len(dimensions) == len(axes) else None
+
+
+def _outline(sense: _Sense, where: str, shape: GateShape) -> Geometry | None:
+    polygon, ellipse, ellipsoid = shape.polygon, shape.ellipse, shape.ellipsoid
+    if ellipsoid is not None:
+        axes = ellipsoid.dimensions
+    else:
+        flat = polygon or ellipse
+        assert flat is not None
+        axes = [flat.x, flat.y]
+    found = [sense.axis(f"{where}.{a}", a) for a in axes]
+    dimensions = tuple(d for d in found if d is not None)
+    if len(dimensions) != len(axes):
+        return None
+    if polygon is not None:
+        return Polygon((dimensions[0], dimensions[1]), tuple(polygon.vertices))
+    given = ellipse or ellipsoid
+    assert given is not None
+    covariance = tuple(tuple(row) for row in given.covariance)
+    ellipse_gate = Ellipsoid(dimensions, tuple(given.center), covariance, given.distance_square)
+    square = len(covariance) == len(axes) and all(len(row) == len(axes) for row in covariance)
+    if square and not ellipse_gate.is_ellipsoid:
+        sense.problem(f"{where}.covariance", "is not symmetric and positive definite", "Correct it.", "GATE-SHAPE")
+        return None
+    return ellipse_gate
+
+
+def _boolean(shape: GateShape) -> Boolean:
+    boolean = shape.boolean
+    assert boolean is not None
+    names = boolean.all_of or boolean.any_of or boolean.none_of or []
+    flip = boolean.none_of is not None
+    terms = tuple(Term(n.removeprefix("!"), n.startswith("!") != flip) for n in names)
+    return Boolean("or" if boolean.any_of is not None else "and", terms)
+
+
+def _quadrants(sense: _Sense, where: str, shape: GateShape, quadrant: QuadrantShape) -> Iterator[Draft]:
+    x, y = (sense.axis(f"{where}.quadrant.{k}", a) for k, a in (("x", quadrant.x), ("y", quadrant.y)))
+    for key in ("id", "label", "cell_ontology", "name_hipc", "role"):
+        if getattr(shape, key) is not None:
+            sense.problem(
+                f"{where}.{key}",
+                "a quadrant gate has no population of its own",
+                "Give ids, labels, cell_ontology and name_hipc per corner inside quadrant = { ... }.",
+                "QUADRANT-KEY",
+            )
+    divider = shape.name or f"{quadrant.x} x {quadrant.y}"
+    for corner, name in quadrant.names.items():
+        bounds = tuple(
+            (at, None) if sign == "+" else (None, at)
+            for sign, at in zip(corner, (quadrant.x_at, quadrant.y_at), strict=True)
+        )
+        geometry = Rectangle((x, y), bounds, divider) if x is not None and y is not None else None
+        yield Draft(
+            f"{where}.quadrant.{corner}",
+            name,
+            shape.parent,
+            geometry,
+            quadrant.ids.get(corner),
+            quadrant.labels.get(corner),
+            quadrant.cell_ontology.get(corner),
+            quadrant.name_hipc.get(corner),
+            None,
+        )

@@ -1,0 +1,236 @@
+"""Template and panel compiled into a plan: names become columns, gates become arrays. Made once for a panel.
+
+A rectangle's bounds are taken back to linear units here, so that its events need no transform at all; a polygon's or
+ellipsoid's bounding box is taken back too, so that only events inside it are transformed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from immunoprofile.fcs import Channel, Finding
+from immunoprofile.gating.gates import Boolean, Ellipsoid, Gate, Polygon, Rectangle
+from immunoprofile.gating.paths import ROOT
+from immunoprofile.gating.sources import Source, SourceTable, resolve_sources
+from immunoprofile.gating.template import GatingTemplate
+from immunoprofile.kernels.gates import ALL_OF, ANY_OF, ELLIPSOID, POLYGON, RECTANGLE, PlanArrays
+from immunoprofile.kernels.geometry import ON_EDGE
+from immunoprofile.scales import Scale
+from immunoprofile.spillover import Spillover
+
+# Bounding boxes only spare work: they may be a little large, never small.
+_BOX_SLACK = 2 * ON_EDGE
+_ELLIPSE_SLACK = 1 + 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A template made ready for one panel and one spillover.
+
+    Attributes
+    ----------
+    columns
+        Channels of the file (0-based) that are read, in the order of the kernel's raw sources.
+    gates
+        In order of evaluation: parents and terms of booleans first.
+    omitted
+        Paths left out because an optional marker is missing.
+    """
+
+    template: GatingTemplate
+    columns: tuple[int, ...]
+    gates: tuple[Gate, ...]
+    omitted: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    arrays: PlanArrays
+    n_derived: int
+
+    @property
+    def n_words(self) -> int:
+        """64-bit words an event's bits take."""
+        return (len(self.gates) + 63) // 64
+
+    def bit(self, path: str) -> int:
+        """Place of a gate among the bits."""
+        return next(i for i, g in enumerate(self.gates) if g.path == path)
+
+
+def compile_plan(
+    template: GatingTemplate,
+    channels: Sequence[Channel],
+    spillover: Spillover | None = None,
+    *,
+    replacement: Spillover | None = None,
+) -> Plan:
+    """Compile a template for the channels of a file.
+
+    Parameters
+    ----------
+    spillover
+        What the file declares, if anything.
+    replacement
+        Takes the place of the file's and the template's matrices, never of `uncompensated` dimensions.
+
+    Raises
+    ------
+    PanelMismatchError
+        Markers that the panel lacks or has twice: all of them, each with the closest names.
+    SpilloverError
+        The template asks for the file's matrix and there is none, or a matrix names other detectors.
+    """
+    table = resolve_sources(template, channels, spillover, replacement)
+    gates = tuple(g for g in _evaluation_order(template) if g.path not in table.omitted)
+    arrays, n_derived = _arrays(gates, table)
+    omitted = tuple(p for p in template.paths if p in table.omitted)
+    return Plan(template, table.columns, gates, omitted, table.findings, arrays, n_derived)
+
+
+def _evaluation_order(template: GatingTemplate) -> list[Gate]:
+    ordered: dict[str, Gate] = {}
+
+    def visit(path: str) -> None:
+        if path == ROOT or path in ordered:
+            return
+        gate = template.gate(path)
+        visit(gate.parent)
+        if isinstance(gate.geometry, Boolean):
+            for term in gate.geometry.terms:
+                visit(term.path)
+        ordered[path] = gate
+
+    for path in template.paths:
+        visit(path)
+    return list(ordered.values())
+
+
+@dataclass(slots=True)
+class _Dim:
+    source: int
+    scale: int
+    low: float
+    high: float
+
+
+class _Scales:
+    """The plan's scales, each once, and their lookup tables."""
+
+    def __init__(self) -> None:
+        self.listed: list[Scale] = []
+
+    def index(self, scale: Scale) -> int:
+        if scale not in self.listed:
+            self.listed.append(scale)
+        return self.listed.index(scale)
+
+    def arrays(self) -> tuple[Any, Any, Any]:
+        numbers = np.zeros((len(self.listed), 10))
+        tables: list[Any] = []
+        for i, scale in enumerate(self.listed):
+            numbers[i] = scale.parameters
+            if scale.table is not None:
+                numbers[i, 0] = len(tables)
+                tables.append(scale.table)
+        stacked = np.stack(tables) if tables else np.zeros((0, 2, 0))
+        return np.array([s.code for s in self.listed], dtype=np.int64), numbers, stacked
+
+
+def _arrays(gates: Sequence[Gate], table: SourceTable) -> tuple[PlanArrays, int]:
+    scales, place = _Scales(), {g.path: i for i, g in enumerate(gates)}
+    index = {s: i for i, s in enumerate(table.sources)}
+    dims = [list(_dimensions(g, table, index, scales)) for g in gates]
+    shapes = [_shape(g) for g in gates]
+    terms = [g.geometry.terms if isinstance(g.geometry, Boolean) else () for g in gates]
+    flat = [d for gate_dims in dims for d in gate_dims]
+    flat_terms = [t for gate_terms in terms for t in gate_terms]
+    kinds, numbers, tables = scales.arrays()
+    matrix = table.matrix_arrays()
+    arrays = PlanArrays(
+        **matrix,
+        gate_kind=_ints(_kind(g) for g in gates),
+        gate_parent=_ints(place.get(g.parent, -1) for g in gates),
+        dim_start=_starts(dims),
+        dim_source=_ints(d.source for d in flat),
+        dim_low=_floats(d.low for d in flat),
+        dim_high=_floats(d.high for d in flat),
+        dim_scale=_ints(d.scale for d in flat),
+        shape_start=_starts(shapes),
+        shape=_floats(v for s in shapes for v in s),
+        term_start=_starts(terms),
+        term_gate=_ints(place[t.path] for t in flat_terms),
+        term_complement=np.array([t.complement for t in flat_terms], dtype=np.bool_),
+        scale_kind=kinds,
+        scale_numbers=numbers,
+        tables=tables,
+    )
+    return arrays, len(table.sources) - len(table.columns)
+
+
+def _ints(values: Iterator[int] | Sequence[int]) -> Any:
+    return np.array(list(values), dtype=np.int64)
+
+
+def _floats(values: Iterator[float]) -> Any:
+    return np.array(list(values), dtype=np.float64)
+
+
+def _starts(lists: Sequence[Sequence[Any]]) -> Any:
+    return np.concatenate([[0], np.cumsum([len(x) for x in lists])]).astype(np.int64)
+
+
+def _kind(gate: Gate) -> int:
+    geometry = gate.geometry
+    if isinstance(geometry, Boolean):
+        return ALL_OF if geometry.operation == "and" else ANY_OF
+    if isinstance(geometry, Polygon):
+        return POLYGON
+    return ELLIPSOID if isinstance(geometry, Ellipsoid) else RECTANGLE
+
+
+def _dimensions(gate: Gate, table: SourceTable, index: dict[Source, int], scales: _Scales) -> Iterator[_Dim]:
+    geometry = gate.geometry
+    if isinstance(geometry, Boolean):
+        for source in table.rests_on(gate.path):
+            yield _Dim(index[source], 0, -math.inf, math.nan)
+        return
+    limits = _limits(geometry)
+    for dimension, source, (low, high, closed) in zip(
+        geometry.dimensions, table.of_gate[gate.path], limits, strict=True
+    ):
+        scale = dimension.scale
+        yield _Dim(
+            index[source],
+            scales.index(scale),
+            -math.inf if low is None else scale.first_linear(low),
+            math.nan if high is None else scale.first_linear(high, strict=closed),
+        )
+
+
+def _limits(geometry: Rectangle | Polygon | Ellipsoid) -> list[tuple[float | None, float | None, bool]]:
+    """Scaled bounds per dimension; True where the upper one belongs to the gate."""
+    if isinstance(geometry, Rectangle):
+        return [(low, high, False) for low, high in geometry.bounds]
+    if isinstance(geometry, Polygon):
+        boxes = [(min(axis), max(axis)) for axis in zip(*geometry.vertices, strict=True)]
+    elif not geometry.is_ellipsoid:
+        return [(None, None, False)] * len(geometry.dimensions)
+    else:
+        spread = [
+            math.sqrt(geometry.distance_square * row[i]) * _ELLIPSE_SLACK for i, row in enumerate(geometry.covariance)
+        ]
+        boxes = [(c - s, c + s) for c, s in zip(geometry.center, spread, strict=True)]
+    return [(low - _BOX_SLACK, high + _BOX_SLACK, True) for low, high in boxes]
+
+
+def _shape(gate: Gate) -> list[float]:
+    geometry = gate.geometry
+    if isinstance(geometry, Polygon):
+        return [x for axis in zip(*geometry.vertices, strict=True) for x in axis]
+    if isinstance(geometry, Ellipsoid):
+        precision = np.linalg.inv(np.array(geometry.covariance))
+        return [*geometry.center, *precision.ravel().tolist(), geometry.distance_square]
+    return []

@@ -1,0 +1,133 @@
+"""Where a result comes from: digests, versions, the manifest; and the one safe way to put bytes on disk.
+
+A file is either wholly there or not at all: bytes go to a temporary file in the same folder, are synced, and
+are renamed over the target.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from immunoprofile.errors import OutputError
+
+NUMERICS_VERSION = 1
+"""Raised whenever a count or an estimate can change for the same input."""
+
+_LIBRARIES = ("numpy", "pandas", "numba", "scipy", "pyarrow", "pydantic", "lxml")
+
+
+def digest_of_bytes(data: bytes) -> str:
+    """SHA-256 of bytes, in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def digest_of_file(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal, read in chunks."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def digest_of_value(value: Any) -> str:
+    """SHA-256 of a JSON-like value's canonical form (sorted keys, no blanks)."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=True)
+    return digest_of_bytes(text.encode())
+
+
+def versions() -> dict[str, str]:
+    """Versions of this program, Python and the libraries that carry its numbers."""
+    found = {"immunoprofile": _version("immunoprofile"), "python": platform.python_version()}
+    found.update({name: _version(name) for name in _LIBRARIES})
+    return found
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        The folder cannot be written or the disk is full; the old file, if any, is untouched.
+    """
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".tmp", dir=path.parent)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except OSError as problem:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                Path(temporary).unlink()
+        raise OutputError(
+            f"cannot be written ({problem.strerror or problem})",
+            path=path,
+            remedy="Make room or check the folder's permissions, then run the same command again.",
+            code="OUTPUT-WRITE",
+        ) from problem
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text with ``\\n`` line ends, whole or not at all."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON value, indented, keys in the order given, whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def build_manifest(
+    *,
+    inputs: Mapping[str, str],
+    outputs: Iterable[Path],
+    folder: Path,
+    options: Mapping[str, Any],
+    plan: Mapping[str, str],
+    times: Mapping[str, str],
+) -> dict[str, Any]:
+    """The manifest of a results folder: what went in, what came out, under which plan and versions.
+
+    Parameters
+    ----------
+    inputs
+        Path as named in the study to SHA-256.
+    outputs
+        Files written, below `folder`; their digests are taken here.
+    plan
+        Digests of template, gates and analysis plan, taken before any response was joined.
+    times
+        ISO time stamps; the only place in a results folder where they stand.
+    """
+    written = {p.relative_to(folder).as_posix(): digest_of_file(p) for p in sorted(outputs)}
+    return {
+        "program": "immunoprofile",
+        "numerics_version": NUMERICS_VERSION,
+        "versions": versions(),
+        "platform": {"system": platform.system(), "machine": platform.machine(), "python": sys.version},
+        "options": dict(options),
+        "plan": dict(plan),
+        "inputs": dict(sorted(inputs.items())),
+        "outputs": written,
+        "times": dict(times),
+    }

@@ -1,0 +1,200 @@
+"""Tables on disk and back: CSV and Parquet with the same values, described by `columns`.
+
+CSV is UTF-8 without BOM, comma, ``\\n``, one header row, ``NA`` for missing, ``TRUE``/``FALSE``, floats in their
+shortest form that reads back equal, rows sorted by key, no index.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from immunoprofile.columns import TABLES, Table
+from immunoprofile.errors import InputError
+from immunoprofile.provenance import write_bytes, write_json
+
+_PANDAS = {"str": "string", "int": "Int64", "float": "float64", "bool": "boolean"}
+_FRICTIONLESS = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
+
+
+def build_frame(table: Table, rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """A frame with the columns, types and order of a table, sorted by its key.
+
+    Raises
+    ------
+    ValueError
+        A row has a key that the table has no column for, or two rows share a key: a programmer's mistake.
+    """
+    listed = list(rows)
+    unknown = {k for row in listed for k in row} - set(table.names)
+    if unknown:
+        raise ValueError(f"table {table.name} has no column {sorted(unknown)}")
+    frame = pd.DataFrame(
+        {c.name: pd.array([row.get(c.name) for row in listed], dtype=_PANDAS[c.dtype]) for c in table.columns}
+    )
+    return sort_frame(table, frame)
+
+
+def sort_frame(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with the table's columns and types, sorted by its key, which must be unique."""
+    typed = pd.DataFrame({c.name: frame[c.name].astype(_PANDAS[c.dtype]) for c in table.columns})
+    ordered = typed.sort_values(list(table.key), kind="stable", ignore_index=True)
+    if ordered.duplicated(list(table.key)).any():
+        twice = ordered[ordered.duplicated(list(table.key))].iloc[0]
+        raise ValueError(f"table {table.name} has two rows for {[twice[k] for k in table.key]}")
+    return ordered
+
+
+def to_csv(table: Table, frame: pd.DataFrame) -> str:
+    """The CSV text of a table, by the rules of this module."""
+    text = frame.loc[:, list(table.names)].copy()
+    for column in table.columns:
+        if column.dtype == "bool":
+            text[column.name] = text[column.name].map({True: "TRUE", False: "FALSE"}).astype("string")
+    return str(text.to_csv(index=False, na_rep="NA", lineterminator="\n"))
+
+
+def write_table(name: str, frame: pd.DataFrame, folder: Path) -> list[Path]:
+    """Write one table as ``NAME.csv`` and ``NAME.parquet``; both hold the same values."""
+    table = TABLES[name]
+    ordered = sort_frame(table, frame)
+    paths = [folder / f"{name}.csv", folder / f"{name}.parquet"]
+    write_bytes(paths[0], to_csv(table, ordered).encode("utf-8"))
+    buffer = io.BytesIO()
+    ordered.to_parquet(buffer, index=False, engine="pyarrow")
+    write_bytes(paths[1], buffer.getvalue())
+    return paths
+
+
+def read_table(name: str, path: str | os.PathLike[str], *, required: Iterable[str] | None = None) -> pd.DataFrame:
+    """Read a table written here, or one with at least the `required` columns, from CSV or Parquet.
+
+    Columns that the table does not define are kept as text; optional ones that are absent are left out.
+
+    Raises
+    ------
+    InputError
+        The file is missing, is not such a table, or lacks required columns: all problems named.
+    """
+    table, file = TABLES[name], Path(path)
+    frame = _read_parquet(file) if file.suffix == ".parquet" else _read_text(file)
+    needed = tuple(required if required is not None else table.names)
+    missing = [c for c in needed if c not in frame.columns]
+    if missing:
+        raise InputError(
+            f"column {', '.join(missing)} missing from this {name} table",
+            path=file,
+            where="header",
+            expected=", ".join(needed),
+            found=", ".join(map(str, frame.columns)),
+            remedy="Give a table written by immunoprofile, or add the column.",
+            code="TABLE-COLUMNS",
+        )
+    for column in table.columns:
+        if column.name in frame.columns:
+            frame[column.name] = _typed(frame[column.name], column.dtype, file)
+    return frame
+
+
+def _read_parquet(file: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(file, engine="pyarrow")
+    except OSError as problem:
+        raise _unreadable(file, problem) from problem
+    except ValueError as problem:
+        raise InputError("is not a Parquet file", path=file, code="TABLE-FORMAT") from problem
+
+
+def _read_text(file: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(file, dtype="string", na_values=["NA"], keep_default_na=False, encoding="utf-8-sig")
+    except OSError as problem:
+        raise _unreadable(file, problem) from problem
+    except (ValueError, pd.errors.ParserError) as problem:
+        raise InputError(
+            f"is not a CSV table ({problem})",
+            path=file,
+            remedy="Write it as CSV, UTF-8, comma.",
+            code="TABLE-FORMAT",
+        ) from problem
+
+
+def _unreadable(file: Path, problem: OSError) -> InputError:
+    return InputError(
+        f"cannot be read ({problem.strerror or problem})",
+        path=file,
+        remedy="Check the path and its permissions.",
+        code="TABLE-ACCESS",
+    )
+
+
+def _typed(values: pd.Series[Any], dtype: str, file: Path) -> pd.Series[Any]:
+    if dtype == "bool":
+        values = values.map({"TRUE": True, "FALSE": False, True: True, False: False})
+    try:
+        if dtype in {"int", "float"}:
+            values = pd.to_numeric(values)
+        return values.astype(_PANDAS[dtype])
+    except (ValueError, TypeError) as problem:
+        raise InputError(
+            f"{problem}",
+            path=file,
+            where=f"column {values.name}",
+            expected=dtype,
+            code="TABLE-VALUE",
+            remedy=f"Write every value of this column as {dtype}, or NA where it is missing.",
+        ) from problem
+
+
+def write_descriptions(names: Iterable[str], folder: Path) -> list[Path]:
+    """Write ``datapackage.json`` (Frictionless Table Schema) and ``data_dictionary.csv`` for these tables."""
+    tables = [TABLES[n] for n in names]
+    package = {
+        "profile": "tabular-data-package",
+        "name": "immunoprofile-results",
+        "resources": [_resource(t) for t in tables],
+    }
+    rows = [
+        {
+            "table": t.name,
+            "column": c.name,
+            "type": c.dtype,
+            "unit": c.unit,
+            "key": "TRUE" if c.name in t.key else "FALSE",
+            "alias": c.alias,
+            "meaning": c.meaning,
+        }
+        for t in tables
+        for c in t.columns
+    ]
+    paths = [folder / "datapackage.json", folder / "data_dictionary.csv"]
+    write_json(paths[0], package)
+    write_bytes(paths[1], pd.DataFrame(rows).to_csv(index=False, lineterminator="\n").encode("utf-8"))
+    return paths
+
+
+def _resource(table: Table) -> dict[str, Any]:
+    fields = []
+    for c in table.columns:
+        field: dict[str, Any] = {"name": c.name, "type": _FRICTIONLESS[c.dtype], "description": c.meaning}
+        if c.unit:
+            field["unit"] = c.unit
+        if c.dtype == "bool":
+            field |= {"trueValues": ["TRUE"], "falseValues": ["FALSE"]}
+        if c.name in table.key:
+            field["constraints"] = {"required": True}
+        fields.append(field)
+    return {
+        "name": table.name,
+        "title": table.title,
+        "path": f"{table.name}.csv",
+        "profile": "tabular-data-resource",
+        "encoding": "utf-8",
+        "dialect": {"delimiter": ",", "lineTerminator": "\n"},
+        "schema": {"fields": fields, "missingValues": ["NA"], "primaryKey": list(table.key)},
+    }
