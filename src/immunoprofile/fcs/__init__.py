@@ -1,0 +1,31 @@
+"""FCS files: bytes to `Events`, and back.
+
+A file is opened (`source`), its HEADER says where TEXT is (`header`), TEXT becomes keywords (`text`,
+`keywords`), keywords become the layout of an event (`layout`), channels with their scale (`channels`) and a
+spillover matrix (`spilltext`). Where DATA lies is proved, not believed (`offsets`), and what follows it is
+looked at (`datasets`). DATA itself waits in the file and is decoded chunk by chunk (`data`, `events`).
+`reader` tells this in order.
+
+Whatever is odd becomes a `Finding` with a stable code from one catalogue (`findings`); whatever leaves the
+values in doubt is refused with an `FcsError`. `writer` writes files that this reader, and others, read back
+exactly.
+"""
+
+from immunoprofile.fcs.channels import Channel
+from immunoprofile.fcs.events import Events
+from immunoprofile.fcs.findings import ERRORS, FINDINGS, Finding, Strictness
+from immunoprofile.fcs.reader import read_fcs, read_fcs_datasets
+from immunoprofile.fcs.writer import ChannelSpec, write_fcs
+
+__all__ = [
+    "ERRORS",
+    "FINDINGS",
+    "Channel",
+    "ChannelSpec",
+    "Events",
+    "Finding",
+    "Strictness",
+    "read_fcs",
+    "read_fcs_datasets",
+    "write_fcs",
+]

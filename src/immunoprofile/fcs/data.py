@@ -1,0 +1,210 @@
+"""DATA: bytes to numbers, a chunk at a time; nothing here ever holds a whole file unless it is asked to.
+
+One pass of NumPy over a strided view of the chunk decodes a channel: byte order, different widths per channel
+and unaligned numbers cost nothing extra, and the interpreter's lock is free meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunoprofile.fcs.channels import Scaling
+from immunoprofile.fcs.findings import Inspection, Strictness
+from immunoprofile.fcs.layout import EXACT_IN_FLOAT64, Column, Layout
+from immunoprofile.fcs.source import Source, check_unchanged, read_exactly, reopen_source
+
+_CHUNK_EVENTS = 16_384  # some 1 MB of 18 float32 channels: large reads, and still within a core's cache
+_SMALL_CHUNK_EVENTS = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class DataPlace:
+    """Where the events of one data set lie in a file, and how to read them.
+
+    Parameters
+    ----------
+    begin
+        First byte of DATA in the file.
+    scalings
+        One a channel, in order.
+    """
+
+    source: Source
+    begin: int
+    n_events: int
+    layout: Layout
+    scalings: tuple[Scaling, ...]
+
+
+def walk_linear_blocks(
+    place: DataPlace, columns: Sequence[int], size: int, start: int, stop: int
+) -> Iterator[tuple[int, NDArray[np.float64]]]:
+    """Linear values of some channels, block after block; see `Events.linear_blocks`."""
+    size = max(1, min(size, stop - start))
+    per_read = max(1, _CHUNK_EVENTS // size) * size
+    flat = np.empty(len(columns) * size, dtype=np.float64)
+    for first, views in _walk_views(place, columns, per_read, start, stop):
+        n = min(per_read, stop - first)
+        for low in range(0, n, size):
+            high = min(low + size, n)
+            block = flat[: len(columns) * (high - low)].reshape(len(columns), high - low)
+            with np.errstate(all="ignore"):  # NaN and infinity in DATA are values, not accidents
+                for row, view, column in zip(block, views, columns, strict=True):
+                    _decode_linear(place, column, view[low:high], row)
+            yield first + low, block
+
+
+def read_linear(place: DataPlace) -> NDArray[np.float64]:
+    """(n_events, n_channels) float64 scale values, a fresh C-contiguous array."""
+    columns = range(len(place.layout.columns))
+    out = np.empty((place.n_events, len(columns)), dtype=np.float64)
+    scaled = [j for j in columns if not place.scalings[j].changes_nothing]
+    whole_rows = place.layout.uniform is not None and all(c.mask is None for c in place.layout.columns)
+    row = np.empty(_SMALL_CHUNK_EVENTS, dtype=np.float64)
+    for first, views in _walk_views(place, columns, _SMALL_CHUNK_EVENTS, 0, place.n_events):
+        part = out[first : first + _SMALL_CHUNK_EVENTS]
+        with np.errstate(all="ignore"):
+            if whole_rows and not any(c.may_exceed_float64 for c in place.layout.columns):
+                np.copyto(part, _rows_of(views[0], place.layout, len(part)))
+                pending: Sequence[int] = scaled
+            else:
+                pending = columns
+            for j in pending:
+                _decode_linear(place, j, views[j][: len(part)], row[: len(part)])
+                part[:, j] = row[: len(part)]
+    return out
+
+
+def _rows_of(first_column: NDArray[np.generic], layout: Layout, n: int) -> NDArray[np.generic]:
+    """The events of a uniform layout as a matrix on the same bytes as its first column's view."""
+    shape = (n, len(layout.columns))
+    item = first_column.dtype.itemsize
+    return np.lib.stride_tricks.as_strided(first_column, shape, (layout.row_bytes, item), writeable=False)
+
+
+def read_values(place: DataPlace) -> NDArray[np.generic]:
+    """(n_events, n_channels) stored values after the bit mask, in one dtype that holds them all exactly.
+
+    Raises
+    ------
+    FcsUnsupportedError
+        No dtype does (64 bit integers beside floating point).
+    """
+    columns = range(len(place.layout.columns))
+    out = np.empty((place.n_events, len(columns)), dtype=common_dtype(place))
+    for first, views in _walk_views(place, columns, _SMALL_CHUNK_EVENTS, 0, place.n_events):
+        part = out[first : first + _SMALL_CHUNK_EVENTS]
+        for j in columns:
+            _copy_exact(views[j][: len(part)], place.layout.columns[j], part[:, j])
+    return out
+
+
+def read_column(place: DataPlace, index: int) -> NDArray[np.generic]:
+    """(n_events,) stored values of one channel after the bit mask, in its own dtype."""
+    column = place.layout.columns[index]
+    out = np.empty(place.n_events, dtype=column.native)
+    for first, views in _walk_views(place, (index,), _CHUNK_EVENTS, 0, place.n_events):
+        part = out[first : first + _CHUNK_EVENTS]
+        _copy_exact(views[0][: len(part)], column, part)
+    return out
+
+
+def common_dtype(place: DataPlace) -> np.dtype[np.generic]:
+    """The smallest dtype that holds every channel exactly.
+
+    Raises
+    ------
+    FcsUnsupportedError
+        None does.
+    """
+    columns = place.layout.columns
+    kinds = {c.dtype.kind for c in columns}
+    if kinds == {"u", "f"} and any(c.may_exceed_float64 for c in columns):
+        raise _inspection(place).error(
+            "FCS-DTYPE-MIXED", "DATA", "64 bit integers and floating point have no common type without loss"
+        )
+    # 32 and 64 bit integers within 2**53 are exact in float64; NumPy's promotion knows the smaller ones.
+    return np.result_type(*(c.native for c in columns))
+
+
+def _walk_views(
+    place: DataPlace, columns: Sequence[int], per_read: int, start: int, stop: int
+) -> Iterator[tuple[int, list[NDArray[np.generic]]]]:
+    """Chunks of `per_read` events: the first event, and a strided view a channel on ONE reused buffer.
+
+    The views are as long as the buffer; at the end only their first ``stop - first`` values count.
+    """
+    stream = reopen_source(place.source)
+    with stream:
+        if start >= stop or not columns:
+            return
+        width = place.layout.row_bytes
+        count = min(per_read, stop - start)
+        buffer = bytearray(count * width)
+        views = [_view(buffer, place.layout.columns[j], count, width) for j in columns]
+        for first in range(start, stop, per_read):
+            n = min(per_read, stop - first)
+            target = memoryview(buffer)[: n * width]
+            read_exactly(stream, place.source, place.begin + first * width, target)
+            yield first, views
+        check_unchanged(stream, place.source)
+
+
+def _view(buffer: bytearray, column: Column, count: int, width: int) -> NDArray[np.generic]:
+    return np.ndarray((count,), column.dtype, buffer, column.offset, (width,))
+
+
+def _decode_linear(place: DataPlace, index: int, view: NDArray[np.generic], row: NDArray[np.float64]) -> None:
+    """Scale values of one channel into a contiguous row."""
+    column = place.layout.columns[index]
+    if column.may_exceed_float64:
+        _check_exact(place, index, view)
+    np.copyto(row, _masked(view, column), casting="same_kind")
+    scale_stored(row, place.scalings[index])
+
+
+def scale_stored(row: NDArray[np.float64], scaling: Scaling) -> None:
+    """Turn stored values into scale values, in place: ``$PnE``, ``$PnG`` and ``$TIMESTEP``.
+
+    References
+    ----------
+    Spidlen J et al. (2010). Data File Standard for Flow Cytometry, version FCS 3.1. Cytometry A 77(1),
+    97-100. doi:10.1002/cyto.a.20825
+    """
+    if scaling.decades > 0:
+        np.multiply(row, scaling.decades, out=row)
+        np.divide(row, scaling.range, out=row)
+        np.power(10.0, row, out=row)
+        np.multiply(row, scaling.offset, out=row)
+        return
+    if scaling.gain != 1:
+        np.divide(row, scaling.gain, out=row)
+    if scaling.step != 1:
+        np.multiply(row, scaling.step, out=row)
+
+
+def _masked(view: NDArray[np.generic], column: Column) -> NDArray[np.generic]:
+    if column.mask is None:
+        return view
+    return np.bitwise_and(view, column.native.type(column.mask))  # type: ignore[no-any-return]
+
+
+def _copy_exact(view: NDArray[np.generic], column: Column, out: NDArray[np.generic]) -> None:
+    np.copyto(out, _masked(view, column), casting="same_kind")
+
+
+def _check_exact(place: DataPlace, index: int, view: NDArray[np.generic]) -> None:
+    largest = int(_masked(view, place.layout.columns[index]).max(initial=0))
+    if largest > EXACT_IN_FLOAT64:
+        raise _inspection(place).error(
+            "FCS-INT-EXACT", f"channel {index + 1}", f"holds {largest:,}, which has no exact float64",
+            expected="at most 2**53", found=str(largest),
+        )  # fmt: skip
+
+
+def _inspection(place: DataPlace) -> Inspection:
+    return Inspection(str(place.source.path), Strictness.REPORT)

@@ -1,0 +1,145 @@
+"""Events: what a data set says about itself, with DATA waiting in the file until it is asked for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunoprofile.fcs.channels import Channel
+from immunoprofile.fcs.data import (
+    DataPlace,
+    read_column,
+    read_linear,
+    read_values,
+    walk_linear_blocks,
+)
+from immunoprofile.fcs.findings import Finding
+from immunoprofile.fcs.source import access_error, check_unchanged, reopen_source
+from immunoprofile.spillover import Spillover
+
+
+@dataclass(frozen=True, eq=False)
+class Events:
+    """One data set of an FCS file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    version
+        ``FCS2.0`` to ``FCS3.2``.
+    n_events
+        Events in DATA.
+    channels
+        In the order ``$P1`` to ``$Pn``.
+    keywords
+        Upper case with their ``$``, values verbatim; read-only.
+    spillover
+        As the file declares it; None where it declares none, or none that can be used (then `findings` say
+        so).
+    findings
+        Everything that was odd, in the order in which the file was read.
+    dataset
+        Number of the data set in the file, from 1.
+
+    Notes
+    -----
+    Opening costs HEADER and TEXT. Whatever reads DATA opens the file anew and raises FcsAccessError or
+    FcsTruncatedError where it changed since. Events are values: they may be pickled and used by several
+    threads.
+    """
+
+    path: Path
+    version: str
+    n_events: int
+    channels: tuple[Channel, ...]
+    keywords: Mapping[str, str] = field(repr=False)
+    spillover: Spillover | None = field(repr=False)
+    findings: tuple[Finding, ...]
+    dataset: int
+    place: DataPlace = field(repr=False)
+
+    @property
+    def n_channels(self) -> int:
+        """Channels of an event."""
+        return len(self.channels)
+
+    @property
+    def values(self) -> NDArray[np.generic]:
+        """(n_events, n_channels) stored values after the bit mask, read anew each time.
+
+        Unsigned integers, float32 or float64, in this machine's byte order; where channels differ, the
+        smallest type that holds them all exactly.
+
+        Raises
+        ------
+        FcsUnsupportedError
+            No type does; `column` gives them one by one.
+        """
+        return read_values(self.place)
+
+    def column(self, index: int) -> NDArray[np.generic]:
+        """(n_events,) stored values of channel `index` (from 0) after the bit mask, in its own dtype."""
+        return read_column(self.place, self._checked(index))
+
+    def linear(self) -> NDArray[np.float64]:
+        """(n_events, n_channels) scale values: ``$PnE``, ``$PnG`` and ``$TIMESTEP`` applied; a fresh array.
+
+        Raises
+        ------
+        FcsUnsupportedError
+            A 64 bit integer above 2**53 has no float64 of its own.
+        """
+        return read_linear(self.place)
+
+    def linear_blocks(
+        self, columns: Sequence[int], size: int, start: int = 0, stop: int | None = None
+    ) -> Iterator[tuple[int, NDArray[np.float64]]]:
+        """Scale values of some channels, block after block, for programs that walk a large file.
+
+        Parameters
+        ----------
+        columns
+            Channels, from 0, in the order wanted; no others are decoded.
+        size
+            Events in a block; the last block may be shorter.
+        start, stop
+            First event, and one past the last.
+
+        Yields
+        ------
+        first_event, block
+            The block is (len(columns), n), C-contiguous. ONE buffer is reused: copy what you keep.
+
+        Notes
+        -----
+        Each call opens its own file handle, so several threads may each walk their own range.
+        """
+        stop = self.n_events if stop is None else stop
+        if size < 1 or not 0 <= start <= stop <= self.n_events:
+            raise ValueError(f"no blocks of {size} events from {start} to {stop} in {self.n_events}")
+        chosen = [self._checked(c) for c in columns]
+        return walk_linear_blocks(self.place, chosen, size, start, stop)
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the whole file in hexadecimal, computed when asked for and kept."""
+        source = self.place.source
+        with reopen_source(source) as stream:
+            try:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            except OSError as problem:
+                raise access_error(source.path, problem) from problem
+            check_unchanged(stream, source)
+        return digest
+
+    def _checked(self, index: int) -> int:
+        if not 0 <= index < self.n_channels:
+            raise IndexError(f"channel {index} of {self.n_channels}")
+        return int(index)

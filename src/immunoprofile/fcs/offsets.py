@@ -1,0 +1,184 @@
+"""Where DATA is: proved by ``$TOT`` and the bytes of an event, never believed by preference.
+
+HEADER and TEXT both place DATA. A pair is right where it lies inside the file, overlaps nothing and holds
+exactly ``$TOT`` events. Where none does, the few known slips are tried one by one; whatever is left in doubt
+is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from immunoprofile.fcs.findings import Inspection, Strictness
+from immunoprofile.fcs.header import HEADER_BYTES, Header, Span
+from immunoprofile.fcs.keywords import read_whole
+
+# FlowJo exports end DATA here; some cytometers leave the end at 0 or at the begin (fcs.md 1.7).
+_UNSET_END = 99_999_999
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """DATA: first and last byte, counted from the first byte of its data set, and the events it holds."""
+
+    begin: int
+    n_events: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """What is known before DATA is found."""
+
+    pairs: dict[str, Span]
+    occupied: dict[str, Span]
+    row_bytes: int
+    available: int
+
+    def clash(self, span: Span) -> str | None:
+        """Name of a segment that `span` overlaps."""
+        if span.begin < HEADER_BYTES:
+            return "HEADER"
+        return next((name for name, other in self.occupied.items() if span.overlaps(other)), None)
+
+
+def read_span(keywords: Mapping[str, str], name: str, inspection: Inspection) -> Span | None:
+    """A segment as ``$BEGINname`` and ``$ENDname`` place it; None where both are 0 or missing.
+
+    Raises
+    ------
+    FcsFormatError
+        One of them is not a whole number.
+    """
+    begin = read_whole(keywords, f"$BEGIN{name}", inspection, default=0)
+    end = read_whole(keywords, f"$END{name}", inspection, default=0)
+    return None if begin == 0 == end else Span(begin, end)
+
+
+def locate_data(
+    header: Header,
+    keywords: Mapping[str, str],
+    occupied: Mapping[str, Span],
+    row_bytes: int,
+    available: int,
+    inspection: Inspection,
+) -> Located:
+    """Find DATA.
+
+    Parameters
+    ----------
+    occupied
+        Other segments by name; ``TEXT`` among them.
+    row_bytes
+        Bytes of one event.
+    available
+        Bytes from the start of this data set to its end (the file's, or the next data set's begin).
+
+    Raises
+    ------
+    FcsFormatError
+        HEADER, TEXT and ``$TOT`` cannot be reconciled.
+    FcsTruncatedError
+        The file ends before ``$TOT`` events; under SALVAGE the whole events are kept instead.
+    """
+    total = read_whole(keywords, "$TOT", inspection) if "$TOT" in keywords else None
+    in_text = read_span(keywords, "DATA", inspection)
+    pairs = {k: v for k, v in (("HEADER", header.data), ("TEXT", in_text)) if v is not None}
+    if in_text is None and header.version != "FCS2.0" and header.data is not None:
+        inspection.note("FCS-OFFSETS-TEXT", "$BEGINDATA", "does not place DATA; the HEADER does")
+    search = _Search(pairs, dict(occupied), row_bytes, available)
+    if total is None:
+        return _locate_without_total(search, inspection)
+    return _locate(search, total, inspection)
+
+
+def _locate(search: _Search, total: int, inspection: Inspection) -> Located:
+    need = total * search.row_bytes
+    exact = {
+        name: span
+        for name, span in search.pairs.items()
+        if span.size == need > 0 and span.end < search.available and search.clash(span) is None
+    }
+    found = set(exact.values())
+    if len(found) == 2:
+        raise inspection.error("FCS-DATA-AMBIGUOUS", "DATA", f"{_shown(search.pairs)}: both hold {total:,} events")
+    if not found:
+        return _repair(search, total, inspection)
+    span = found.pop()
+    if len(exact) < len(search.pairs):
+        name = next(iter(exact))
+        inspection.note("FCS-OFFSETS-DISAGREE", "DATA", f"{_shown(search.pairs)}; only {name} fits $TOT")
+    return Located(span.begin, total, span.end)
+
+
+def _repair(search: _Search, total: int, inspection: Inspection) -> Located:
+    """DATA where no pair holds exactly ``$TOT`` events: only with a begin beyond dispute."""
+    need = total * search.row_bytes
+    if need == 0 and all(s.size <= 1 for s in search.pairs.values()):
+        return Located(0, 0, 0)
+    begin = _undisputed_begin(search, inspection)
+    sizes = {s.size for s in search.pairs.values() if s.begin == begin}
+    unset = any(s.end in (0, begin, _UNSET_END) for s in search.pairs.values() if s.begin == begin)
+    nearest = min(sizes, key=lambda size: abs(size - need))
+    declared = need if unset else nearest
+    if begin + min(declared, need) > search.available or declared < need - 1:
+        return _truncated(search, begin, min(declared, search.available - begin), total, inspection)
+    if declared - need >= search.row_bytes or need == 0:
+        raise inspection.error(
+            "FCS-DATA-SIZE", "$TOT", f"says {total:,} events, DATA holds {declared / search.row_bytes:,.1f}",
+            expected=f"{need} bytes", found=f"{declared} bytes",
+        )  # fmt: skip
+    clash = search.clash(Span(begin, begin + need - 1))
+    if clash is not None:
+        raise inspection.error("FCS-DATA-OVERLAP", "DATA", f"{_shown(search.pairs)}: it overlaps {clash}")
+    if begin + need > search.available:
+        return _truncated(search, begin, search.available - begin, total, inspection)
+    code = "FCS-DATA-END" if unset or abs(declared - need) == 1 else "FCS-DATA-REMAINDER"
+    inspection.note(code, "DATA", f"{_shown(search.pairs)}; {total:,} events end at byte {begin + need - 1}")
+    return Located(begin, total, begin + (need if code == "FCS-DATA-END" else declared) - 1)
+
+
+def _undisputed_begin(search: _Search, inspection: Inspection) -> int:
+    begins = {s.begin for s in search.pairs.values() if s.begin >= HEADER_BYTES}
+    if len(begins) == 1:
+        return begins.pop()
+    said = _shown(search.pairs) if search.pairs else "neither HEADER nor TEXT places DATA"
+    what = f"{said}: neither fits $TOT" if begins else said
+    raise inspection.error("FCS-DATA-OFFSETS", "DATA", what)
+
+
+def _truncated(search: _Search, begin: int, held: int, total: int, inspection: Inspection) -> Located:
+    """The file holds fewer events than it says: refuse, or keep the whole ones under SALVAGE."""
+    whole = max(0, held) // search.row_bytes
+    what = f"file is cut short: {whole:,} whole events of {total:,} are there"
+    clash = search.clash(Span(begin, begin + max(held, 1) - 1)) if whole else None
+    if inspection.strictness is not Strictness.SALVAGE or clash:
+        raise inspection.error(
+            "FCS-TRUNCATED", f"byte {begin + max(0, held)}", what,
+            expected=f"{total * search.row_bytes} bytes of DATA", found=f"{max(0, held)} bytes",
+        )  # fmt: skip
+    inspection.note("FCS-SALVAGED", f"byte {begin + max(0, held)}", what)
+    return Located(begin, whole, search.available - 1)
+
+
+def _locate_without_total(search: _Search, inspection: Inspection) -> Located:
+    """FCS 2.0 may leave out ``$TOT``: then the size of DATA is the only witness, and must be whole events."""
+    inspection.note("FCS-TOT-ABSENT", "TEXT", "no $TOT; the size of DATA gives the number of events")
+    spans = set(search.pairs.values())
+    if len(spans) != 1:
+        said = _shown(search.pairs) if spans else "neither HEADER nor TEXT places DATA"
+        raise inspection.error("FCS-DATA-OFFSETS", "DATA", f"{said}, and there is no $TOT to decide")
+    span = spans.pop()
+    if (clash := search.clash(span)) is not None:
+        raise inspection.error("FCS-DATA-OVERLAP", "DATA", f"{_shown(search.pairs)}: it overlaps {clash}")
+    total, rest = divmod(max(span.size, 0), search.row_bytes)
+    if span.end >= search.available or total == 0:
+        return _truncated(search, span.begin, search.available - span.begin, max(total, 1), inspection)
+    if rest:
+        inspection.note("FCS-DATA-REMAINDER", "DATA", f"{rest} bytes are left over after {total:,} events")
+    return Located(span.begin, total, span.end)
+
+
+def _shown(pairs: Mapping[str, Span]) -> str:
+    return ", ".join(f"{name} places DATA at {s.begin} to {s.end}" for name, s in pairs.items())

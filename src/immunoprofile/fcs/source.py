@@ -1,0 +1,136 @@
+"""Opening: a regular file, never a pipe that hangs; and noticing that it changed under our hands."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+
+from immunoprofile.errors import FcsError, FcsTruncatedError
+from immunoprofile.fcs.findings import Inspection, Strictness
+
+# O_NONBLOCK keeps a FIFO without a writer from blocking open(); O_BINARY matters on Windows only.
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+_CODES = {errno.ENOENT: "FCS-MISSING", errno.ENOTDIR: "FCS-MISSING", errno.EACCES: "FCS-PERMISSION"}
+_SENTENCES = {"FCS-MISSING": "file does not exist", "FCS-PERMISSION": "no permission to read this file"}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file as it was when it was first opened: what it must still be when its DATA is read."""
+
+    path: Path
+    size: int
+    modified_ns: int
+    inode: int
+
+
+def open_source(path: Path) -> tuple[FileIO, Source]:
+    """Open a regular file for reading, unbuffered.
+
+    Raises
+    ------
+    FcsAccessError
+        Missing, not permitted, or a folder, pipe, socket or device.
+    """
+    try:
+        handle = os.open(path, _FLAGS)
+    except (OSError, ValueError) as problem:
+        raise access_error(path, problem) from problem
+    facts = os.fstat(handle)
+    if not stat.S_ISREG(facts.st_mode):
+        os.close(handle)
+        raise _inspection(path).error("FCS-NOT-REGULAR", "file", "is a folder, pipe or device, not a file")
+    return FileIO(handle, "rb"), Source(path, facts.st_size, facts.st_mtime_ns, facts.st_ino)
+
+
+def reopen_source(source: Source) -> FileIO:
+    """Open a file again that was opened before.
+
+    Raises
+    ------
+    FcsAccessError, FcsTruncatedError
+        It is gone, shrank or changed since (code ``FCS-CHANGED``).
+    """
+    stream, now = open_source(source.path)
+    try:
+        _check_same(source, now)
+    except FcsError:
+        stream.close()
+        raise
+    return stream
+
+
+def check_unchanged(stream: FileIO, source: Source) -> None:
+    """Raise FcsAccessError or FcsTruncatedError where the open file is no longer as it was."""
+    facts = os.fstat(stream.fileno())
+    _check_same(source, Source(source.path, facts.st_size, facts.st_mtime_ns, facts.st_ino))
+
+
+def _check_same(before: Source, now: Source) -> None:
+    if now.size < before.size:
+        raise _shrank(before.path, "DATA", f"file shrank from {before.size:,} to {now.size:,} bytes while in use")
+    if now != before:
+        raise _inspection(before.path).error("FCS-CHANGED", "DATA", "file changed since it was opened")
+
+
+def read_at(stream: FileIO, source: Source, offset: int, size: int) -> bytes:
+    """Bytes of a file from `offset`; fewer than `size` only where it ends.
+
+    Raises
+    ------
+    FcsAccessError
+        The system cannot read them.
+    """
+    target = bytearray(max(0, min(size, source.size - offset)))
+    return bytes(memoryview(target)[: _fill(stream, source, offset, memoryview(target))])
+
+
+def read_exactly(stream: FileIO, source: Source, offset: int, target: memoryview) -> None:
+    """Fill `target` (bytes) from `offset`.
+
+    Raises
+    ------
+    FcsTruncatedError
+        The file ends before, though it did not when it was opened (code ``FCS-CHANGED``).
+    FcsAccessError
+        The system cannot read them.
+    """
+    if _fill(stream, source, offset, target) < len(target):
+        raise _shrank(source.path, f"byte {offset}", "file shrank while it was read")
+
+
+def _shrank(path: Path, where: str, what: str) -> FcsTruncatedError:
+    """A change that cost bytes: the same code as any change, and the class of files that are cut short."""
+    remedy = "Copy the file again from the cytometer, and read it when the copy is complete."
+    return FcsTruncatedError(what, path=path, where=where, remedy=remedy, code="FCS-CHANGED")
+
+
+def _fill(stream: FileIO, source: Source, offset: int, target: memoryview) -> int:
+    done = 0
+    try:
+        stream.seek(offset)
+        while done < len(target):
+            count = stream.readinto(target[done:])
+            if not count:
+                break
+            done += count
+    except OSError as problem:
+        raise access_error(source.path, problem) from problem
+    return done
+
+
+def access_error(path: Path, problem: Exception) -> FcsError:
+    """The error for what the system said when a file was opened or read."""
+    number = problem.errno if isinstance(problem, OSError) else None
+    code = _CODES.get(number or 0, "FCS-ACCESS")
+    said = getattr(problem, "strerror", None) or str(problem)
+    return _inspection(path).error(code, "file", _SENTENCES.get(code, f"cannot be read ({said})"))
+
+
+def _inspection(path: Path) -> Inspection:
+    return Inspection(str(path), Strictness.REPORT)
