@@ -102,7 +102,7 @@ class Identity(Scale):
     code: ClassVar[int] = 0
 
     def _numbers(self) -> tuple[float, ...]:
-        return ()
+        return 0.0, 0.0, 1.0
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class Linear(Scale):
         _require(self.t > 0 and 0 <= self.a <= self.t, self, "t > 0 and 0 <= a <= t")
 
     def _numbers(self) -> tuple[float, ...]:
-        return self.t, self.a
+        return self.t, self.a, 1 / (self.t + self.a)
 
 
 @dataclass(frozen=True)

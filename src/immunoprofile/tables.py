@@ -137,8 +137,9 @@ def _typed(values: pd.Series[Any], dtype: str, file: Path) -> pd.Series[Any]:
     if dtype == "bool":
         values = values.map({"TRUE": True, "FALSE": False, True: True, False: False})
     try:
-        if dtype in {"int", "float"}:
-            values = pd.to_numeric(values)
+        if dtype in {"int", "float"} and values.dtype == "string":
+            # Through Float64, whose parser is exact; pandas' own to_numeric is off in the last bit at times.
+            values = values.astype("Float64")
         return values.astype(_PANDAS[dtype])
     except (ValueError, TypeError) as problem:
         raise InputError(

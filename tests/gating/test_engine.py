@@ -171,3 +171,45 @@ def test_polygon__kernel_equals_twin_on_a_grid(seed: int) -> None:
     points = rng.choice(np.linspace(0, 1, 17), (80, 2))
     expected = polygon_mask(points[:, 0], points[:, 1], vertices)
     assert [holds(vertices, *p) for p in points] == expected.tolist()
+
+
+@pytest.mark.parametrize("scale", [our.Logicle(our.TOP, 0.5, 4.5), our.Log(our.TOP, 4.5), our.Asinh(our.TOP, 4.5), our.Linear(our.TOP)],
+                         ids=["logicle", "log", "asinh", "linear"])  # fmt: skip
+@pytest.mark.parametrize("kind", ["polygon", "ellipse"])
+def test_cell_map__decides_as_the_exact_way_does(scale, kind: str) -> None:
+    dims = (our.Dimension("M1", scale), our.Dimension("M2", our.Logicle(our.TOP, 1.0, 4.5, 0.5)))
+    if kind == "polygon":
+        geometry = Polygon(dims, ((0.3, 0.3), (0.7, 0.35), (0.5, 0.5), (0.6, 0.8), (0.2, 0.7)))
+    else:
+        geometry = our.Ellipsoid(dims, (0.5, 0.55), ((0.02, 0.012), (0.012, 0.03)), 1.0)
+    markers = tuple(our.Marker(f"M{i}", (f"M{i}",)) for i in (1, 2))
+    template = GatingTemplate(
+        "t", "1", "", "draft", markers, Compensation("none"), (Gate("g", "g", ROOT, "g", geometry),)
+    )
+    rng = np.random.default_rng(7)
+    values = np.zeros((200_000, 5))
+    values[:, 1] = scale.inverse(rng.uniform(0.1, 0.9, 200_000))
+    values[:, 2] = dims[1].scale.inverse(rng.uniform(0.1, 0.9, 200_000))
+    events = ArrayEvents(values, our.panel())
+    plan = compile_plan(template, events.channels)
+    assert plan.arrays.map_number[0] == 0
+    decided = (plan.arrays.maps[0] < 2).mean()
+    assert decided > 0.8
+    np.testing.assert_array_equal(run_plan(plan, events).mask("g"), Twin(template, events).masks["g"])
+
+
+@given(scale=our.scales())
+def test_quick_scale__errs_no_more_than_it_says(scale) -> None:
+    from immunoprofile.gating.quick import quick_scale
+    from immunoprofile.kernels.scales import quick_value
+
+    quick = quick_scale(scale)
+    if quick is None:
+        return
+    rng = np.random.default_rng(3)
+    sizes = np.exp(rng.uniform(np.log(1e-9), np.log(1e12), 400)) * rng.choice([-1.0, 1.0], 400)
+    exact = scale(sizes)
+    found = np.array([quick_value(quick.values[np.newaxis], 0, quick.first, x) for x in sizes])
+    known = np.isfinite(found)
+    assert known.any()
+    assert (np.abs(found - exact)[known] <= quick.error).all()

@@ -138,12 +138,12 @@ def _walk(
     plan: Plan, events: EventSource, words: NDArray[np.uint64], span: tuple[int, int], block: int
 ) -> tuple[Any, Any]:
     counts, nan_counts = np.zeros((2, len(plan.gates)), dtype=np.int64)
-    derived = np.empty((plan.n_derived, block))
+    work = np.empty((plan.n_derived, block))
+    held = np.empty((len(plan.gates) + 1, block), dtype=np.int32)
     bits = np.zeros((words.shape[0], block), dtype=np.uint64)
     for first, raw in events.linear_blocks(plan.columns, block, *span):
-        n = raw.shape[1]
-        run_block(plan.arrays, np.ascontiguousarray(raw), derived, n, bits, counts, nan_counts)
-        words[:, first : first + n] = bits[:, :n]
+        run_block(plan.arrays, np.ascontiguousarray(raw), work, held, bits, counts, nan_counts)
+        words[:, first : first + raw.shape[1]] = bits[:, : raw.shape[1]]
     return counts, nan_counts
 
 

@@ -14,6 +14,10 @@ from immunoprofile.errors import closest, printable
 ROOT = "All events"
 
 
+class AmbiguousPathError(LookupError):
+    """A trailing path fits several populations."""
+
+
 def join_path(names: Iterable[str]) -> str:
     """The path of nested names; `ROOT` for none."""
     return "/".join(n.replace("\\", "\\\\").replace("/", "\\/") for n in names) or ROOT
@@ -30,8 +34,8 @@ def find_path(query: str, paths: Sequence[str]) -> str:
 
     Raises
     ------
-    LookupError
-        None or several; the sentence names the candidates.
+    AmbiguousPathError, LookupError
+        Several, or none; the sentence names the candidates.
     """
     if query in paths:
         return query
@@ -40,7 +44,9 @@ def find_path(query: str, paths: Sequence[str]) -> str:
     if len(found) == 1:
         return found[0]
     if found:
-        raise LookupError(f'"{printable(query)}" could be any of {", ".join(f"{printable(p)!r}" for p in found)}')
+        raise AmbiguousPathError(
+            f'"{printable(query)}" could be any of {", ".join(f"{printable(p)!r}" for p in found)}'
+        )
     raise LookupError(f'no population named "{printable(query)}". {closest(query, paths)}')
 
 

@@ -7,7 +7,7 @@ ellipsoid's bounding box is taken back too, so that only events inside it are tr
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 from immunoprofile.fcs import Channel, Finding
 from immunoprofile.gating.gates import Boolean, Ellipsoid, Gate, Polygon, Rectangle
 from immunoprofile.gating.paths import ROOT
+from immunoprofile.gating.quick import CELLS, CellMap, QuickScale, map_cells, quick_scale
 from immunoprofile.gating.sources import Source, SourceTable, resolve_sources
 from immunoprofile.gating.template import GatingTemplate
 from immunoprofile.kernels.gates import ALL_OF, ANY_OF, ELLIPSOID, POLYGON, RECTANGLE, PlanArrays
@@ -117,17 +118,28 @@ class _Dim:
 
 
 class _Scales:
-    """The plan's scales, each once, and their lookup tables."""
+    """The plan's scales, each once, and their lookup tables: FlowJo's own, and the quick ones of ours."""
 
     def __init__(self) -> None:
         self.listed: list[Scale] = []
+        self._quick: dict[Scale, QuickScale | None] = {}
 
     def index(self, scale: Scale) -> int:
         if scale not in self.listed:
             self.listed.append(scale)
         return self.listed.index(scale)
 
-    def arrays(self) -> tuple[Any, Any, Any]:
+    def quick(self, scale: Scale) -> QuickScale | None:
+        if scale not in self._quick:
+            self._quick[scale] = quick_scale(scale)
+        return self._quick[scale]
+
+    def error(self, scale: Scale) -> float:
+        """How far the quick value of a scale may be off."""
+        quick = self.quick(scale)
+        return 0.0 if quick is None else quick.error
+
+    def arrays(self) -> dict[str, Any]:
         numbers = np.zeros((len(self.listed), 10))
         tables: list[Any] = []
         for i, scale in enumerate(self.listed):
@@ -135,8 +147,40 @@ class _Scales:
             if scale.table is not None:
                 numbers[i, 0] = len(tables)
                 tables.append(scale.table)
-        stacked = np.stack(tables) if tables else np.zeros((0, 2, 0))
-        return np.array([s.code for s in self.listed], dtype=np.int64), numbers, stacked
+        found = [self._quick.get(s) for s in self.listed]
+        made = [q for q in found if q is not None]
+        width = max((q.values.shape[1] for q in made), default=1)
+        quick = np.full((len(made), 2, width), np.nan)
+        for row, q in zip(quick, made, strict=True):
+            row[:, : q.values.shape[1]] = q.values
+        places = iter(range(len(made)))
+        return {
+            "scale_kind": _ints(s.code for s in self.listed),
+            "scale_numbers": numbers,
+            "tables": np.stack(tables) if tables else np.zeros((0, 2, 0)),
+            "quick_number": _ints(-1 if q is None else next(places) for q in found),
+            "quick_first": _ints(0 if q is None else q.first for q in found),
+            "quick": quick,
+        }
+
+
+def _maps(gates: Sequence[Gate], scales: _Scales) -> dict[str, Any]:
+    """Cell maps of the gates that have one."""
+    found: list[CellMap | None] = []
+    for gate in gates:
+        geometry = gate.geometry
+        if isinstance(geometry, Polygon | Ellipsoid) and len(geometry.dimensions) == 2:
+            x, y = (scales.error(d.scale) for d in geometry.dimensions)
+            found.append(map_cells(geometry, (x, y)))
+        else:
+            found.append(None)
+    made = [m for m in found if m is not None]
+    numbers = iter(range(len(made)))
+    return {
+        "map_number": _ints(-1 if m is None else next(numbers) for m in found),
+        "map_place": np.array([[*m.origin, *m.per_unit] for m in made], dtype=np.float64).reshape(-1, 4),
+        "maps": np.array([m.states for m in made], dtype=np.uint8).reshape(-1, CELLS, CELLS),
+    }
 
 
 def _arrays(gates: Sequence[Gate], table: SourceTable) -> tuple[PlanArrays, int]:
@@ -147,10 +191,10 @@ def _arrays(gates: Sequence[Gate], table: SourceTable) -> tuple[PlanArrays, int]
     terms = [g.geometry.terms if isinstance(g.geometry, Boolean) else () for g in gates]
     flat = [d for gate_dims in dims for d in gate_dims]
     flat_terms = [t for gate_terms in terms for t in gate_terms]
-    kinds, numbers, tables = scales.arrays()
-    matrix = table.matrix_arrays()
     arrays = PlanArrays(
-        **matrix,
+        **table.matrix_arrays(),
+        **_maps(gates, scales),
+        **scales.arrays(),
         gate_kind=_ints(_kind(g) for g in gates),
         gate_parent=_ints(place.get(g.parent, -1) for g in gates),
         dim_start=_starts(dims),
@@ -163,18 +207,15 @@ def _arrays(gates: Sequence[Gate], table: SourceTable) -> tuple[PlanArrays, int]
         term_start=_starts(terms),
         term_gate=_ints(place[t.path] for t in flat_terms),
         term_complement=np.array([t.complement for t in flat_terms], dtype=np.bool_),
-        scale_kind=kinds,
-        scale_numbers=numbers,
-        tables=tables,
     )
     return arrays, len(table.sources) - len(table.columns)
 
 
-def _ints(values: Iterator[int] | Sequence[int]) -> Any:
+def _ints(values: Iterable[int]) -> Any:
     return np.array(list(values), dtype=np.int64)
 
 
-def _floats(values: Iterator[float]) -> Any:
+def _floats(values: Iterable[float]) -> Any:
     return np.array(list(values), dtype=np.float64)
 
 

@@ -19,7 +19,7 @@ from immunoprofile.gating.gates import (
     Ratio,
     Rectangle,
 )
-from immunoprofile.gating.paths import ROOT, find_path
+from immunoprofile.gating.paths import ROOT, AmbiguousPathError, find_path
 from immunoprofile.provenance import digest_of_value
 from immunoprofile.spillover import Spillover
 
@@ -105,7 +105,7 @@ class GatingTemplate:
         try:
             return find_path(query, self.paths)
         except LookupError as problem:
-            if query in by_id:
+            if query in by_id and not isinstance(problem, AmbiguousPathError):
                 return by_id[query]
             raise InputError(str(problem), path=self.source, code="POPULATION-UNKNOWN") from None
 

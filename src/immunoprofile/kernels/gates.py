@@ -1,7 +1,8 @@
 """One block of events through a whole plan: sources, then gates in order, to bits and counts.
 
 A **source** is a row of linear values: a detector as read, a compensated channel, a ratio. A **gate** tests sources
-of the events that its parent holds. The plan's numbers come as one `PlanArrays`; `gating.plan` builds it.
+of the events that its parent holds, which are kept as a list, so that a rare population costs next to nothing. The
+plan's numbers come as one `PlanArrays`; `gating.plan` builds it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 
 from immunoprofile.kernels.accelerate import Array, kernel
 from immunoprofile.kernels.geometry import ellipsoid_holds, polygon_holds
-from immunoprofile.kernels.scales import scale_value
+from immunoprofile.kernels.scales import CLIP_HIGH, CLIP_LOW, LINEAR, quick_value, scale_value
 
 RECTANGLE, POLYGON, ELLIPSOID, ALL_OF, ANY_OF = range(5)
 
@@ -40,6 +41,10 @@ class PlanArrays(NamedTuple):
         Terms of a boolean.
     scale_kind, scale_numbers, tables
         Scales as `kernels.scales` reads them.
+    quick_number, quick_first, quick
+        For each scale: its row of `quick` (-1 for none) and the first part of that table (`quick_value`).
+    map_number, map_place, maps
+        For each gate: its cells in `maps` (-1 for none), and x and y of their origin and cells a unit.
     """
 
     matrix_start: Array
@@ -64,53 +69,86 @@ class PlanArrays(NamedTuple):
     scale_kind: Array
     scale_numbers: Array
     tables: Array
+    quick_number: Array
+    quick_first: Array
+    quick: Array
+    map_number: Array
+    map_place: Array
+    maps: Array
 
 
 @kernel
 def run_block(
-    plan: PlanArrays, raw: Array, derived: Array, n: int, words: Array, counts: Array, nan_counts: Array
+    plan: PlanArrays, raw: Array, work: Array, held: Array, words: Array, counts: Array, nan_counts: Array
 ) -> None:
-    """Evaluate every gate of a plan for n events.
+    """Evaluate every gate of a plan for the events of one block.
 
     Parameters
     ----------
-    raw : (n_raw, >= n) float64
+    raw : (n_raw, n) float64
         Linear values of the detectors that the plan reads.
-    derived : (n_derived, >= n) float64
+    work : (n_derived, >= n) float64
         Scratch for compensated channels and ratios.
-    words : (n_words, n) uint64
+    held : (n_gates + 1, >= n) int32
+        Scratch: the events that each gate holds; the last row is the root's.
+    words : (n_words, >= n) uint64
         Out: bit g % 64 of word g // 64 says whether gate g holds the event.
     counts, nan_counts : (n_gates,) int64
         Added to: events held; events of the parent left out because a value was NaN.
     """
-    _compensate(plan, raw, derived, n)
-    _divide(plan, raw, derived, n)
+    n, n_gates = raw.shape[1], plan.gate_kind.size
+    _compensate(plan, raw, work, n)
+    _divide(plan, raw, work, n)
     words[:, :n] = 0
-    for gate in range(plan.gate_kind.size):
-        kind = plan.gate_kind[gate]
-        if kind == RECTANGLE:
-            _rectangle(plan, gate, raw, derived, n, words, counts, nan_counts)
-        elif kind == POLYGON:
-            _polygon(plan, gate, raw, derived, n, words, counts, nan_counts)
-        elif kind == ELLIPSOID:
-            _ellipsoid(plan, gate, raw, derived, n, words, counts, nan_counts)
+    sizes = np.zeros(n_gates + 1, dtype=np.int64)
+    sizes[n_gates] = n
+    for i in range(n):
+        held[n_gates, i] = i
+    states = np.empty(n, dtype=np.uint8)
+    gaps = np.zeros(raw.shape[0] + work.shape[0], dtype=np.bool_)
+    for source in range(gaps.size):
+        gaps[source] = _has_nan(_row(raw, work, source), n)
+    for gate in range(n_gates):
+        parent = plan.gate_parent[gate] if plan.gate_parent[gate] >= 0 else n_gates
+        events, mine = held[parent, : sizes[parent]], held[gate]
+        if plan.gate_kind[gate] == POLYGON:
+            size, lost = _polygon(plan, gate, raw, work, events, mine, states)
+        elif plan.gate_kind[gate] == RECTANGLE:
+            size, lost = _rectangle(plan, gate, raw, work, events, mine, gaps)
+        elif plan.gate_kind[gate] == ELLIPSOID:
+            size, lost = _ellipsoid(plan, gate, raw, work, events, mine, states)
         else:
-            _boolean(plan, gate, raw, derived, n, words, counts, nan_counts)
+            size, lost = _boolean(plan, gate, raw, work, events, mine, gaps, words)
+        word, bit = gate >> 6, np.uint64(1) << np.uint64(gate & 63)
+        for k in range(size):
+            words[word, mine[k]] |= bit
+        sizes[gate] = size
+        counts[gate] += size
+        nan_counts[gate] += lost
 
 
 @kernel
-def _row(raw: Array, derived: Array, source: int) -> Array:
+def _row(raw: Array, work: Array, source: int) -> Array:
     if source < raw.shape[0]:
         return raw[source]
-    return derived[source - raw.shape[0]]
+    return work[source - raw.shape[0]]
 
 
 @kernel
-def _compensate(plan: PlanArrays, raw: Array, derived: Array, n: int) -> None:
+def _has_nan(row: Array, n: int) -> bool:
+    total = 0.0
+    for i in range(n):
+        total += row[i] * 0.0
+    # Infinity makes this NaN as well: then the slow path looks closer.
+    return total != 0.0
+
+
+@kernel
+def _compensate(plan: PlanArrays, raw: Array, work: Array, n: int) -> None:
     # One axpy a detector and channel over contiguous rows, always in the same order, so that every run and the
     # plain twin give the same last bit.
     for target in range(plan.weight_matrix.size):
-        out = derived[target]
+        out = work[target]
         matrix = plan.weight_matrix[target]
         first = plan.matrix_start[matrix]
         out[:n] = 0.0
@@ -121,190 +159,209 @@ def _compensate(plan: PlanArrays, raw: Array, derived: Array, n: int) -> None:
                 for i in range(n):
                     out[i] += weight * row[i]
     for matrix in range(plan.matrix_start.size - 1):
-        _spoil(plan, matrix, raw, derived, n)
+        _spoil(plan, matrix, raw, work, n)
 
 
 @kernel
-def _spoil(plan: PlanArrays, matrix: int, raw: Array, derived: Array, n: int) -> None:
+def _spoil(plan: PlanArrays, matrix: int, raw: Array, work: Array, n: int) -> None:
     # NaN or infinity in any detector of a matrix leaves nothing known about its channels.
     for k in range(plan.matrix_start[matrix], plan.matrix_start[matrix + 1]):
         row = raw[plan.matrix_sources[k]]
-        total = 0.0
-        for i in range(n):
-            total += row[i] - row[i]
-        if total != 0.0:
+        if _has_nan(row, n):
             for i in range(n):
                 if not math.isfinite(row[i]):
                     for target in range(plan.weight_matrix.size):
                         if plan.weight_matrix[target] == matrix:
-                            derived[target, i] = math.nan
+                            work[target, i] = math.nan
 
 
 @kernel
-def _divide(plan: PlanArrays, raw: Array, derived: Array, n: int) -> None:
+def _divide(plan: PlanArrays, raw: Array, work: Array, n: int) -> None:
     first = plan.weight_matrix.size
     for r in range(plan.ratio_sources.shape[0]):
-        top = _row(raw, derived, plan.ratio_sources[r, 0])
-        bottom = _row(raw, derived, plan.ratio_sources[r, 1])
+        top = _row(raw, work, plan.ratio_sources[r, 0])
+        bottom = _row(raw, work, plan.ratio_sources[r, 1])
         a, b, c = plan.ratio_numbers[r, 0], plan.ratio_numbers[r, 1], plan.ratio_numbers[r, 2]
-        out = derived[first + r]
+        out = work[first + r]
         for i in range(n):
             out[i] = a * (top[i] - b) / (bottom[i] - c)
 
 
 @kernel
-def _held(plan: PlanArrays, gate: int, words: Array, i: int) -> bool:
-    parent = plan.gate_parent[gate]
-    return parent < 0 or (words[parent >> 6, i] >> np.uint64(parent & 63)) & np.uint64(1) != 0
+def _count_nan(plan: PlanArrays, gate: int, raw: Array, work: Array, events: Array, gaps: Array) -> int:
+    """Events with NaN in any dimension of a gate."""
+    first, last = plan.dim_start[gate], plan.dim_start[gate + 1]
+    suspect = False
+    for k in range(first, last):
+        suspect = suspect or gaps[plan.dim_source[k]]
+    lost = 0
+    if suspect:
+        for i in events:
+            lost += _is_missing(plan, first, last, raw, work, i)
+    return lost
+
+
+@kernel
+def _is_missing(plan: PlanArrays, first: int, last: int, raw: Array, work: Array, i: int) -> bool:
+    missing = False
+    for k in range(first, last):
+        source = plan.dim_source[k]
+        x = raw[source, i] if source < raw.shape[0] else work[source - raw.shape[0], i]
+        missing = missing or x != x
+    return missing
 
 
 @kernel
 def _rectangle(
-    plan: PlanArrays,
-    gate: int,
-    raw: Array,
-    derived: Array,
-    n: int,
-    words: Array,
-    counts: Array,
-    nan_counts: Array,
-) -> None:
-    word, bit = gate >> 6, np.uint64(1) << np.uint64(gate & 63)
-    first, last = plan.dim_start[gate], plan.dim_start[gate + 1]
-    row = _row(raw, derived, plan.dim_source[first])
-    low, high = plan.dim_low[first], plan.dim_high[first]
-    held, lost = 0, 0
-    for i in range(n):
-        if not _held(plan, gate, words, i):
-            continue
-        x = row[i]
-        inside = x >= low and not x >= high
-        missing = x != x
-        for k in range(first + 1, last):
-            z = _row(raw, derived, plan.dim_source[k])[i]
-            missing = missing or z != z
-            inside = inside and z >= plan.dim_low[k] and not z >= plan.dim_high[k]
-        if missing:
-            lost += 1
-        elif inside:
-            words[word, i] |= bit
-            held += 1
-    counts[gate] += held
-    nan_counts[gate] += lost
+    plan: PlanArrays, gate: int, raw: Array, work: Array, events: Array, mine: Array, gaps: Array
+) -> tuple[int, int]:
+    # One dimension after the other, each over what the last one left. NaN fails every comparison.
+    left = events
+    size = 0
+    for k in range(plan.dim_start[gate], plan.dim_start[gate + 1]):
+        row, low, high = _row(raw, work, plan.dim_source[k]), plan.dim_low[k], plan.dim_high[k]
+        size = 0
+        for i in left:
+            x = row[i]
+            mine[size] = i
+            size += x >= low and not x >= high
+        left = mine[:size]
+    return size, _count_nan(plan, gate, raw, work, events, gaps)
+
+
+@kernel
+def _quick_value(
+    kind: int, shift: float, factor: float, low: float, high: float, quick: Array, number: int, first: int, x: float
+) -> float:
+    if number >= 0:
+        return quick_value(quick, number, first, x)
+    return min(max((x + shift) * factor, low), high) if kind <= LINEAR else math.nan
+
+
+@kernel
+def _cell(maps: Array, number: int, column: float, row: float) -> int:
+    # State of the cell that an event lies in: 0 outside, 1 inside, 2 undecided.
+    if column != column or row != row:
+        return 2
+    if column < 0.0 or row < 0.0 or column >= maps.shape[1] or row >= maps.shape[2]:
+        return 0
+    return maps[number, int(column), int(row)]
+
+
+@kernel
+def _states(plan: PlanArrays, gate: int, row_x: Array, row_y: Array, events: Array, states: Array) -> None:
+    """For each event of a two-dimensional gate: 0 outside, 1 inside, 2 undecided, 3 NaN.
+
+    The outline's bounding box in linear units, then its map of cells: few events need their transform.
+    """
+    kx, ky = plan.dim_start[gate], plan.dim_start[gate] + 1
+    low_x, high_x, low_y, high_y = plan.dim_low[kx], plan.dim_high[kx], plan.dim_low[ky], plan.dim_high[ky]
+    sx, sy = plan.dim_scale[kx], plan.dim_scale[ky]
+    kind_x, kind_y = plan.scale_kind[sx], plan.scale_kind[sy]
+    shift_x, factor_x = plan.scale_numbers[sx, 1], plan.scale_numbers[sx, 2]
+    clip_x, top_x = plan.scale_numbers[sx, CLIP_LOW], plan.scale_numbers[sx, CLIP_HIGH]
+    shift_y, factor_y = plan.scale_numbers[sy, 1], plan.scale_numbers[sy, 2]
+    clip_y, top_y = plan.scale_numbers[sy, CLIP_LOW], plan.scale_numbers[sy, CLIP_HIGH]
+    number_x, number_y = plan.quick_number[sx], plan.quick_number[sy]
+    first_x, first_y = plan.quick_first[sx], plan.quick_first[sy]
+    quick, maps, number = plan.quick, plan.maps, plan.map_number[gate]
+    if number >= 0:
+        x0, y0, per_x, per_y = plan.map_place[number]
+    else:
+        x0 = y0 = per_x = per_y = math.nan
+    for k in range(events.size):
+        x, y = row_x[events[k]], row_y[events[k]]
+        if x >= low_x and not x >= high_x and y >= low_y and not y >= high_y:
+            px = _quick_value(kind_x, shift_x, factor_x, clip_x, top_x, quick, number_x, first_x, x)
+            py = _quick_value(kind_y, shift_y, factor_y, clip_y, top_y, quick, number_y, first_y, y)
+            column, row = (px - x0) * per_x, (py - y0) * per_y
+            states[k] = _cell(maps, number, column, row)
+        else:
+            states[k] = 3 if x != x or y != y else 0
 
 
 @kernel
 def _polygon(
-    plan: PlanArrays,
-    gate: int,
-    raw: Array,
-    derived: Array,
-    n: int,
-    words: Array,
-    counts: Array,
-    nan_counts: Array,
-) -> None:
-    word, bit = gate >> 6, np.uint64(1) << np.uint64(gate & 63)
+    plan: PlanArrays, gate: int, raw: Array, work: Array, events: Array, mine: Array, states: Array
+) -> tuple[int, int]:
     kx = plan.dim_start[gate]
-    ky = kx + 1
-    row_x, row_y = _row(raw, derived, plan.dim_source[kx]), _row(raw, derived, plan.dim_source[ky])
+    row_x, row_y = _row(raw, work, plan.dim_source[kx]), _row(raw, work, plan.dim_source[kx + 1])
+    _states(plan, gate, row_x, row_y, events, states)
     outline = plan.shape[plan.shape_start[gate] : plan.shape_start[gate + 1]]
     half = outline.size // 2
     xs, ys = outline[:half], outline[half:]
-    scale_x, scale_y = plan.dim_scale[kx], plan.dim_scale[ky]
-    held, lost = 0, 0
-    for i in range(n):
-        if not _held(plan, gate, words, i):
-            continue
-        x, y = row_x[i], row_y[i]
-        if x != x or y != y:
-            lost += 1
-            continue
-        # The outline's bounding box in linear units: most events need no transform.
-        if x >= plan.dim_high[kx] or y >= plan.dim_high[ky] or not (x >= plan.dim_low[kx] and y >= plan.dim_low[ky]):
-            continue
-        px = scale_value(plan.scale_kind[scale_x], plan.scale_numbers[scale_x], plan.tables, x)
-        py = scale_value(plan.scale_kind[scale_y], plan.scale_numbers[scale_y], plan.tables, y)
-        if polygon_holds(px, py, xs, ys):
-            words[word, i] |= bit
-            held += 1
-    counts[gate] += held
-    nan_counts[gate] += lost
+    sx, sy = plan.dim_scale[kx], plan.dim_scale[kx + 1]
+    kind_x, kind_y = plan.scale_kind[sx], plan.scale_kind[sy]
+    numbers_x, numbers_y, tables = plan.scale_numbers[sx], plan.scale_numbers[sy], plan.tables
+    size, lost = 0, 0
+    for k in range(events.size):
+        i, state = events[k], states[k]
+        if state == 2:
+            px = scale_value(kind_x, numbers_x, tables, row_x[i])
+            py = scale_value(kind_y, numbers_y, tables, row_y[i])
+            state = 1 if polygon_holds(px, py, xs, ys) else 0
+        mine[size] = i
+        size += state == 1
+        lost += state == 3
+    return size, lost
 
 
 @kernel
 def _ellipsoid(
-    plan: PlanArrays,
-    gate: int,
-    raw: Array,
-    derived: Array,
-    n: int,
-    words: Array,
-    counts: Array,
-    nan_counts: Array,
-) -> None:
-    word, bit = gate >> 6, np.uint64(1) << np.uint64(gate & 63)
-    first, last = plan.dim_start[gate], plan.dim_start[gate + 1]
-    size = last - first
+    plan: PlanArrays, gate: int, raw: Array, work: Array, events: Array, mine: Array, states: Array
+) -> tuple[int, int]:
+    first = plan.dim_start[gate]
+    count = plan.dim_start[gate + 1] - first
     numbers = plan.shape[plan.shape_start[gate] : plan.shape_start[gate + 1]]
-    center, precision = numbers[:size], numbers[size : size + size * size]
-    distance_square = numbers[size + size * size]
-    point = np.empty(size)
-    held, lost = 0, 0
-    for i in range(n):
-        if not _held(plan, gate, words, i):
-            continue
-        missing, near = False, True
-        for k in range(first, last):
-            x = _row(raw, derived, plan.dim_source[k])[i]
-            missing = missing or x != x
-            near = near and x >= plan.dim_low[k] and not x >= plan.dim_high[k]
-        if missing:
-            lost += 1
-        elif near:
-            for k in range(first, last):
-                scale = plan.dim_scale[k]
-                x = _row(raw, derived, plan.dim_source[k])[i]
-                point[k - first] = scale_value(plan.scale_kind[scale], plan.scale_numbers[scale], plan.tables, x)
-            if ellipsoid_holds(point, center, precision, distance_square):
-                words[word, i] |= bit
-                held += 1
-    counts[gate] += held
-    nan_counts[gate] += lost
+    center, precision = numbers[:count], numbers[count : count + count * count]
+    distance_square = numbers[count + count * count]
+    if count == 2:
+        row_x, row_y = _row(raw, work, plan.dim_source[first]), _row(raw, work, plan.dim_source[first + 1])
+        _states(plan, gate, row_x, row_y, events, states)
+    else:
+        states[: events.size] = 2
+    scales, scale_kind, scale_numbers = plan.dim_scale, plan.scale_kind, plan.scale_numbers
+    sources, tables = plan.dim_source, plan.tables
+    point = np.empty(count)
+    size, lost = 0, 0
+    for k in range(events.size):
+        i, state = events[k], states[k]
+        if state == 2:
+            missing = False
+            for d in range(count):
+                source, scale = sources[first + d], scales[first + d]
+                x = raw[source, i] if source < raw.shape[0] else work[source - raw.shape[0], i]
+                missing = missing or x != x
+                point[d] = scale_value(scale_kind[scale], scale_numbers[scale], tables, x)
+            state = 3 if missing else (1 if ellipsoid_holds(point, center, precision, distance_square) else 0)
+        mine[size] = i
+        size += state == 1
+        lost += state == 3
+    return size, lost
 
 
 @kernel
 def _boolean(
-    plan: PlanArrays,
-    gate: int,
-    raw: Array,
-    derived: Array,
-    n: int,
-    words: Array,
-    counts: Array,
-    nan_counts: Array,
-) -> None:
-    word, bit = gate >> 6, np.uint64(1) << np.uint64(gate & 63)
+    plan: PlanArrays, gate: int, raw: Array, work: Array, events: Array, mine: Array, gaps: Array, words: Array
+) -> tuple[int, int]:
     all_of = plan.gate_kind[gate] == ALL_OF
-    held, lost = 0, 0
-    for i in range(n):
-        if not _held(plan, gate, words, i):
-            continue
-        missing = False
-        for k in range(plan.dim_start[gate], plan.dim_start[gate + 1]):
-            x = _row(raw, derived, plan.dim_source[k])[i]
-            missing = missing or x != x
-        if missing:
+    first, last = plan.dim_start[gate], plan.dim_start[gate + 1]
+    suspect = False
+    for k in range(first, last):
+        suspect = suspect or gaps[plan.dim_source[k]]
+    first_term, last_term = plan.term_start[gate], plan.term_start[gate + 1]
+    terms, complements = plan.term_gate, plan.term_complement
+    size, lost = 0, 0
+    for i in events:
+        if suspect and _is_missing(plan, first, last, raw, work, i):
             lost += 1
             continue
         inside = all_of
-        for k in range(plan.term_start[gate], plan.term_start[gate + 1]):
-            other = plan.term_gate[k]
-            true = (words[other >> 6, i] >> np.uint64(other & 63)) & np.uint64(1) != 0
-            true = true != plan.term_complement[k]
+        for k in range(first_term, last_term):
+            other = terms[k]
+            true = ((words[other >> 6, i] >> np.uint64(other & 63)) & np.uint64(1)) != 0
+            true = true != complements[k]
             inside = (inside and true) if all_of else (inside or true)
-        if inside:
-            words[word, i] |= bit
-            held += 1
-    counts[gate] += held
-    nan_counts[gate] += lost
+        mine[size] = i
+        size += inside
+    return size, lost

@@ -44,6 +44,15 @@ def _between(value: float, a: float, b: float) -> bool:
 
 
 @kernel
+def polygon_states(x: Array, y: Array, touched: Array, xs: Array, ys: Array, states: Array) -> None:
+    """For each untouched cell of a grid of centers x by y: 1 where the polygon holds its center, 0 where not."""
+    for i in range(x.size):
+        for j in range(y.size):
+            if not touched[i, j]:
+                states[i, j] = 1 if polygon_holds(x[i], y[j], xs, ys) else 0
+
+
+@kernel
 def ellipsoid_holds(point: Array, center: Array, precision: Array, distance_square: float) -> bool:
     """Squared Mahalanobis distance from the center, by the inverse covariance, at most distance_square."""
     total = 0.0

@@ -179,6 +179,38 @@ def unscale_array(kind: int, p: Array, tables: Array, values: Array, out: Array)
         out[i] = unscale_value(kind, p, tables, values[i])
 
 
+# The quick look-up cuts every octave of linear size into 2**7 equal parts, from 30 octaves below the scale's top to
+# 12 above it.
+QUICK_PARTS = 7
+QUICK_BELOW, QUICK_ABOVE = 30, 12
+_QUICK_SHIFT = 52 - QUICK_PARTS
+_QUICK_REST = (1 << _QUICK_SHIFT) - 1
+
+
+@kernel
+def quick_value(quick: Array, number: int, first: int, x: float) -> float:
+    """Scaled value within the error that `gating.quick` proves, without a transcendental; NaN where it has none.
+
+    Parameters
+    ----------
+    quick : (n_scales, 2, n_parts + 1)
+        Scaled values at the ends of the parts, of positive and of negative linear values.
+    number
+        Which scale.
+    first
+        Leading bits (sign aside) of the smallest size that the table holds.
+    """
+    bits = np.float64(abs(x)).view(np.int64)
+    part = (bits >> _QUICK_SHIFT) - first
+    if part < 0:
+        return quick[number, 0, 0]
+    if part >= quick.shape[2] - 1:
+        return math.nan
+    side = 1 if x < 0 else 0
+    low = quick[number, side, part]
+    return low + (quick[number, side, part + 1] - low) * ((bits & _QUICK_REST) / (_QUICK_REST + 1.0))
+
+
 @kernel
 def _ordered(x: float) -> int:
     # float64 in the order of integers, so that the middle of two floats is the middle of their patterns

@@ -10,7 +10,7 @@ import numpy as np
 
 from immunoprofile.errors import Problem, closest, printable
 from immunoprofile.gating.gates import Boolean, Ellipsoid, Gate, Geometry, Polygon, Rectangle, Term
-from immunoprofile.gating.paths import ROOT, find_path, join_path, make_id, split_path
+from immunoprofile.gating.paths import ROOT, AmbiguousPathError, find_path, join_path, make_id, split_path
 from immunoprofile.gating.template import ROOT_ID, Limit, Report
 
 
@@ -235,7 +235,7 @@ class _Names:
         try:
             return find_path(query, self.paths)
         except LookupError as problem:
-            if query in self.by_id:
+            if query in self.by_id and not isinstance(problem, AmbiguousPathError):
                 return self.by_id[query]
             complain(where, str(problem).rstrip("."), None, "POPULATION-UNKNOWN")
             return None

@@ -1,0 +1,80 @@
+"""``immunoprofile gates``: the templates that there are, one as a tree, and whether one makes sense."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from immunoprofile.cli.console import show, show_table
+from immunoprofile.cli.options import verbosity_options
+from immunoprofile.errors import printable
+
+if TYPE_CHECKING:
+    from immunoprofile.gating import Gate, GatingTemplate
+
+
+@click.group()
+def gates() -> None:
+    """List, show and check gating templates."""
+
+
+@gates.command("list")
+@verbosity_options
+def list_templates() -> None:
+    """List the templates that are shipped."""
+    from immunoprofile.gating import load_template, template_ids
+
+    found = [load_template(name) for name in template_ids()]
+    rows = [(t.id, t.version, t.status, len(t.gates), t.title) for t in found]
+    show_table(("Id", "Version", "Status", "Gates", "Title"), rows)
+
+
+@gates.command("show")
+@click.argument("template", metavar="ID|PATH")
+@verbosity_options
+def show_template(template: str) -> None:
+    """Show a template as a tree: name, pop_id, kind and channels of every gate."""
+    from immunoprofile.gating import load_template
+
+    loaded = load_template(template)
+    show(f"{printable(loaded.id)} {printable(loaded.version)} ({loaded.status}): {printable(loaded.title)}")
+    show(f"content {loaded.digest[:16]}", "")
+    show(*_tree(loaded))
+
+
+@gates.command("check")
+@click.argument("path", metavar="PATH")
+@verbosity_options
+def check_template(path: str) -> None:
+    """Check a template and name everything that is wrong with it."""
+    from immunoprofile.gating import load_template
+
+    loaded = load_template(path)
+    show(
+        f"{printable(path, 400)}: no problem found: {len(loaded.gates)} gates over {len(loaded.markers)} markers, "
+        f"content {loaded.digest[:16]}"
+    )
+
+
+def _tree(template: GatingTemplate) -> list[str]:
+    """The gates as an indented tree."""
+    from io import StringIO
+
+    from rich.console import Console
+    from rich.text import Text
+    from rich.tree import Tree
+
+    root = Tree(Text("All events"), guide_style="none")
+    branches = {template.paths[0]: root}
+    for gate in template.gates:
+        branches[gate.path] = branches[gate.parent].add(Text(_gate_line(gate)))
+    page = StringIO()
+    Console(file=page, width=400, color_system=None).print(root)
+    return [line.rstrip() for line in page.getvalue().splitlines()]
+
+
+def _gate_line(gate: Gate) -> str:
+    channels = ", ".join(dict.fromkeys(printable(c, 40) for d in gate.geometry.dimensions for c in d.channels))
+    over = f": {channels}" if channels else ""
+    return f"{printable(gate.name, 60)} [{printable(gate.id, 60)}] {gate.geometry.kind}{over}"

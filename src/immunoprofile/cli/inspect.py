@@ -1,0 +1,203 @@
+"""``immunoprofile inspect``: what is in these FCS files, and what is odd in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from immunoprofile.cli.console import WIDTH, complain, complain_of, show, show_json, show_table
+from immunoprofile.cli.options import json_option, verbosity_options
+from immunoprofile.cli.outcomes import Outcome, outcome_of
+from immunoprofile.errors import FcsUnsupportedError, ImmunoprofileError, InputError, printable
+
+if TYPE_CHECKING:
+    from immunoprofile.fcs import Channel, Events, Strictness
+
+_QUOTING = frozenset(
+    {"FCS-STEXT-OVERRIDE", "FCS-TEXT-DANGLING", "FCS-TEXT-DUPLICATE", "FCS-TEXT-ENCODING", "FCS-TEXT-KEYWORD"}
+)
+"""Findings whose message can quote the value of any keyword, and so a person's name."""
+
+_WITHHELD = "quotes a keyword; shown with --all-keywords"
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@click.option(
+    "--all-keywords", is_flag=True,
+    help="Show every keyword. They may hold names of patients and operators; without this none is shown but the "
+    "cytometer and the date.",
+)  # fmt: skip
+@click.option(
+    "--strictness", type=click.Choice(["report", "strict", "salvage"]), default="report", show_default=True,
+    help="What to do with a file that departs from the standard: report it, refuse it, or keep the whole events of one "
+    "that was cut short.",
+)  # fmt: skip
+@json_option
+@verbosity_options
+@click.pass_context
+def inspect(
+    context: click.Context, files: tuple[Path, ...], all_keywords: bool, strictness: str, as_json: bool
+) -> None:
+    """Show channels, spillover and oddities of FCS files.
+
+    A file that cannot be read is named and the others are shown.
+    """
+    from immunoprofile.fcs import Strictness
+
+    described: list[dict[str, Any]] = []
+    errors: list[ImmunoprofileError] = []
+    for file in files:
+        try:
+            for events in _data_sets(file, Strictness(strictness)):
+                described.append(describe_events(events, file, all_keywords=all_keywords))
+                if not as_json:
+                    _show(described[-1])
+        except InputError as error:
+            errors.append(error)
+            described.append({"file": str(file), "error": {"code": error.code, "message": str(error)}})
+            complain_of(error)
+    if as_json:
+        show_json(described)
+    context.exit(_outcome(errors, len(files)))
+
+
+def _outcome(errors: Sequence[ImmunoprofileError], n_files: int) -> Outcome:
+    if not errors:
+        return Outcome.DONE
+    if len(errors) < n_files:
+        complain(f"{len(errors)} of {n_files} files could not be read.")
+        return Outcome.PARTIAL
+    return outcome_of(errors[0])
+
+
+def _data_sets(file: Path, strictness: Strictness) -> list[Events]:
+    from immunoprofile.fcs import read_fcs, read_fcs_datasets
+
+    try:
+        return [read_fcs(file, strictness=strictness)]
+    except FcsUnsupportedError as error:
+        if error.code != "FCS-DATASETS":
+            raise
+        return read_fcs_datasets(file, strictness=strictness)
+
+
+def describe_events(events: Events, file: Path, *, all_keywords: bool = False) -> dict[str, Any]:
+    """What is shown of one data set, as JSON-like values; keywords only where asked for.
+
+    Notes
+    -----
+    Keywords can name patients, operators and folders, so that only a list of harmless ones is let through: the
+    cytometer (``$CYT``) and the date (``$DATE``).
+    """
+    from immunoprofile.fcs import FINDINGS
+
+    described: dict[str, Any] = {
+        "file": str(file),
+        "dataset": events.dataset,
+        "version": events.version,
+        "cytometer": events.keywords.get("$CYT"),
+        "date": events.keywords.get("$DATE"),
+        "n_events": events.n_events,
+        "channels": [_describe_channel(c) for c in events.channels],
+        "spillover": None,
+        "findings": [
+            {
+                "code": f.code,
+                "severity": f.severity,
+                "where": f.where,
+                "message": _WITHHELD if f.code in _QUOTING and not all_keywords else f.message,
+                "meaning": FINDINGS[f.code][1],
+            }
+            for f in events.findings
+        ],
+    }  # fmt: skip
+    if events.spillover is not None:
+        described["spillover"] = {
+            "detectors": list(events.spillover.detectors),
+            "condition": float(events.spillover.condition),
+            "is_identity": bool(events.spillover.is_identity),
+            "matrix": events.spillover.matrix.tolist(),
+        }
+    if all_keywords:
+        described["keywords"] = dict(events.keywords)
+    return described
+
+
+def _describe_channel(channel: Channel) -> dict[str, Any]:
+    return {
+        "number": channel.index + 1,
+        "detector": channel.detector,
+        "marker": channel.marker,
+        "kind": channel.kind,
+        "range": channel.range,
+        "bits": channel.bits,
+        "gain": channel.gain,
+        "log_decades": channel.amplification[0],
+        "log_offset": channel.amplification[1],
+        "voltage": channel.voltage,
+    }
+
+
+def _show(described: dict[str, Any]) -> None:
+    show(printable(described["file"], 400))
+    number = "" if described["dataset"] == 1 else f", data set {described['dataset']}"
+    n_channels = len(described["channels"])
+    show(f"{described['version']}{number}, {described['n_events']:,} events, {n_channels} channels")
+    for label, key in (("Cytometer", "cytometer"), ("Date", "date")):
+        if described[key]:
+            show(f"{label}: {printable(described[key], 60)}")
+    show("")
+    show_table(
+        ("No", "Detector", "Marker", "Kind", "Range", "Bits", "Amplification", "Voltage"),
+        (_channel_cells(c) for c in described["channels"]),
+    )
+    show("", f"Spillover: {_spillover_words(described['spillover'])}")
+    show(*_finding_lines(described["findings"]), *_keyword_lines(described.get("keywords", {})), "")
+
+
+def _channel_cells(channel: dict[str, Any]) -> list[object]:
+    amplification = "linear"
+    if channel["log_decades"] > 0:
+        amplification = f"log, {channel['log_decades']:g} decades from {channel['log_offset']:g}"
+    elif channel["gain"] != 1:
+        amplification = f"linear, gain {channel['gain']:g}"
+    voltage = "" if channel["voltage"] is None else f"{channel['voltage']:g}"
+    return [
+        channel["number"], printable(channel["detector"], 24), printable(channel["marker"] or "", 24), channel["kind"],
+        f"{channel['range']:.10g}", channel["bits"], amplification, voltage,
+    ]  # fmt: skip
+
+
+def _spillover_words(spillover: dict[str, Any] | None) -> str:
+    if spillover is None:
+        return "none that can be used"
+    size = len(spillover["detectors"])
+    what = "the identity: it changes nothing" if spillover["is_identity"] else f"condition {spillover['condition']:.3g}"
+    return f"{size} x {size}, {what}"
+
+
+def _finding_lines(findings: Sequence[dict[str, str]]) -> Iterator[str]:
+    """Findings by code: what the code means, then each place."""
+    yield f"Findings: {len(findings) or 'none'}"
+    for code in dict.fromkeys(f["code"] for f in findings):
+        same = [f for f in findings if f["code"] == code]
+        yield from _wrapped(f"{same[0]['severity']} {code}: {same[0]['meaning']}")
+        for finding in same:
+            yield from _wrapped(f"{printable(finding['where'])}: {printable(finding['message'], 400)}", indent=4)
+
+
+def _keyword_lines(keywords: dict[str, str]) -> Iterator[str]:
+    if keywords:
+        yield "Keywords:"
+    for key, value in keywords.items():
+        yield from _wrapped(f"{printable(key)} = {printable(value, 1_000)}")
+
+
+def _wrapped(text: str, indent: int = 2) -> list[str]:
+    from textwrap import wrap
+
+    return wrap(text, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + 2))

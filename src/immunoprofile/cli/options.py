@@ -1,0 +1,55 @@
+"""Options that several verbs share, each written once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from immunoprofile.cli.console import Verbosity, set_verbosity
+
+Verb = TypeVar("Verb", bound=Callable[..., Any])
+
+
+def _set(level: Verbosity) -> Callable[[click.Context, click.Parameter, bool], None]:
+    def callback(context: click.Context, _: click.Parameter, given: bool) -> None:
+        if given:
+            set_verbosity(context, level)
+
+    return callback
+
+
+def verbosity_options(verb: Verb) -> Verb:
+    """``-v`` and ``-q``; the program and every verb take them."""
+    verbose = click.option(
+        "-v", "--verbose", is_flag=True, expose_value=False, callback=_set(Verbosity.VERBOSE),
+        help="Say more: every sample, and all details of an unexpected error.",
+    )  # fmt: skip
+    quiet = click.option(
+        "-q", "--quiet", is_flag=True, expose_value=False, callback=_set(Verbosity.QUIET),
+        help="Say nothing on standard error but errors.",
+    )  # fmt: skip
+    return verbose(quiet(verb))
+
+
+def out_option(help_text: str, *, required: bool = False, default: str | None = None) -> Callable[[Verb], Verb]:
+    """``--out DIR``, where results go."""
+    folder = click.Path(path_type=Path)
+    if required:
+        return click.option("--out", type=folder, required=True, metavar="DIR", help=help_text)
+    return click.option("--out", type=folder, default=default, metavar="DIR", help=help_text)
+
+
+jobs_option = click.option(
+    "--jobs", type=click.IntRange(min=1), metavar="N",
+    help="Samples worked on at a time. The result does not depend on it.  [default: all cores]",
+)  # fmt: skip
+force_option = click.option("--force", is_flag=True, help="Write into a folder that holds other files.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, for programs.")
+
+
+def file_argument(name: str, metavar: str) -> Callable[[Verb], Verb]:
+    """A path; whether it can be read is said by the library, with a remedy."""
+    return click.argument(name, type=click.Path(path_type=Path), metavar=metavar)

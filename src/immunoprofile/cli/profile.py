@@ -1,0 +1,46 @@
+"""``immunoprofile profile``: samples and a template to population tables, without clinical data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from immunoprofile.cli.console import show_progress, tell
+from immunoprofile.cli.options import (
+    file_argument,
+    force_option,
+    jobs_option,
+    json_option,
+    out_option,
+    verbosity_options,
+)
+from immunoprofile.cli.run import outcome_of_results, show_results
+
+
+@click.command()
+@file_argument("samples", "SAMPLES.csv")
+@click.option("--template", required=True, metavar="ID|PATH", help="A shipped template, or a TOML file.")
+@out_option("Folder for the tables.", required=True)
+@jobs_option
+@force_option
+@json_option
+@verbosity_options
+@click.pass_context
+def profile(
+    context: click.Context, samples: Path, template: str, out: Path, jobs: int | None, force: bool, as_json: bool
+) -> None:
+    """Gate samples and write population tables, without clinical data.
+
+    SAMPLES.csv needs sample_id and file; subject_id, visit, day and panel may be given.
+    Files are relative to the sheet.
+    """
+    from immunoprofile.cohort import profile_samples
+    from immunoprofile.study import load_samples
+
+    loaded = load_samples(samples)
+    with show_progress("gating") as progress:
+        results = profile_samples(loaded, template, out, jobs=jobs, progress=progress, force=force)
+    tell(f"Tables: {out}")
+    show_results(results, as_json=as_json)
+    context.exit(outcome_of_results(results))

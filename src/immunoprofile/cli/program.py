@@ -1,0 +1,94 @@
+"""The program: its verbs in the order of the work, and what happens when one of them fails."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import Any, NoReturn
+
+import click
+
+from immunoprofile.cli.compare import compare
+from immunoprofile.cli.console import Verbosity, complain, complain_of, verbosity
+from immunoprofile.cli.demo import demo
+from immunoprofile.cli.gates import gates
+from immunoprofile.cli.inspect import inspect
+from immunoprofile.cli.options import verbosity_options
+from immunoprofile.cli.outcomes import Outcome, outcome_of
+from immunoprofile.cli.profile import profile
+from immunoprofile.cli.report import report
+from immunoprofile.cli.respond import respond
+from immunoprofile.cli.run import run
+from immunoprofile.cli.simulate import simulate
+from immunoprofile.errors import ImmunoprofileError
+
+
+class Program(click.Group):
+    """A group that keeps its verbs in order and ends every run with one of `Outcome`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """The verbs in the order in which they were added."""
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a verb; an error becomes a message and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except ImmunoprofileError as error:
+            complain_of(error)
+            ctx.exit(outcome_of(error))
+        except KeyboardInterrupt:
+            complain("Interrupted. Run the same command again.")
+            ctx.exit(Outcome.INTERRUPTED)
+        except Exception as error:
+            _admit_bug(error)
+            ctx.exit(Outcome.BUG)
+
+
+def _admit_bug(error: Exception) -> None:
+    if verbosity() is Verbosity.VERBOSE:
+        complain(traceback.format_exc())
+    complain(
+        f"Error: immunoprofile failed in a way that was not foreseen ({type(error).__name__}). This is a bug: please "
+        "report it with the command, the version (--version) and the details that -v prints."
+    )
+
+
+def _show_version(context: click.Context, _: click.Parameter, given: bool) -> None:
+    if given and not context.resilient_parsing:
+        from immunoprofile import __version__
+
+        click.echo(f"immunoprofile {__version__}")
+        context.exit()
+
+
+@click.group(
+    cls=Program,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+    epilog="Start with: immunoprofile demo",
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Print the version."
+)
+@verbosity_options
+def program() -> None:
+    """Immune profiling of flow cytometry trials.
+
+    From FCS files to population tables to platelet response, with the denominator of every fraction. Results go to
+    standard output or --out, messages to standard error.
+    """
+
+
+for _verb in (demo, inspect, run, profile, respond, compare, report, simulate, gates):
+    program.add_command(_verb)
+
+
+def main() -> NoReturn:
+    """Run the program with the arguments of the process, and end the process."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a letter must not stop the run.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    program.main(prog_name="immunoprofile")
+    raise SystemExit(Outcome.DONE)  # pragma: no cover - click has ended the process

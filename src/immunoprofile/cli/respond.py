@@ -1,0 +1,94 @@
+"""``immunoprofile respond``: platelet counts to responses, with every decision on every count."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from immunoprofile.cli.console import complain, show, show_table, tell
+from immunoprofile.cli.folder import Origin, claim_folder, write_tables
+from immunoprofile.cli.options import file_argument, force_option, out_option, verbosity_options
+from immunoprofile.cli.outcomes import Outcome
+from immunoprofile.errors import Problem, StudyError, printable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SHEET = click.Path(path_type=Path)
+
+
+@click.command()
+@file_argument("platelets", "PLATELETS.csv")
+@click.option("--subjects", type=_SHEET, required=True, metavar="SUBJECTS.csv", help="Who was treated, and when first.")
+@click.option("--treatments", type=_SHEET, metavar="CSV", help="Rescue and other treatments.")
+@click.option("--bleeding", type=_SHEET, metavar="CSV", help="Bleeding assessments.")
+@click.option("--rule", default="iwg-2009", show_default=True, metavar="ID|PATH", help="Response definition.")
+@out_option("Folder for the tables.", required=True)
+@force_option
+@verbosity_options
+@click.pass_context
+def respond(
+    context: click.Context,
+    *,
+    platelets: Path,
+    subjects: Path,
+    treatments: Path | None,
+    bleeding: Path | None,
+    rule: str,
+    out: Path,
+    force: bool,
+) -> None:
+    """Classify platelet response.
+
+    Writes the classes and, for every count, what was decided on it and why.
+    """
+    from immunoprofile.platelets import classify_response, explain_response, load_rule
+
+    given = {"platelets": platelets, "subjects": subjects, "treatments": treatments, "bleeding": bleeding}
+    paths = {name: path for name, path in given.items() if path is not None}
+    loaded = load_rule(rule)
+    frames = _read_sheets(paths, rule)
+    origin = Origin.of("respond", paths, {"rule": loaded.id, "rule_sha256": loaded.sha256})
+    claim_folder(out, origin, force=force)
+    sheets = {"treatments": frames.get("treatments"), "bleeding": frames.get("bleeding")}
+    response = classify_response(frames["platelets"], frames["subjects"], loaded, **sheets)
+    counts = explain_response(frames["platelets"], frames["subjects"], loaded, **sheets)
+    write_tables({"response": response, "response_counts": counts}, out, origin)
+    tell(f"Tables: {out}")
+    context.exit(_show(response, loaded.id))
+
+
+def _read_sheets(paths: dict[str, Path], rule: str) -> dict[str, pd.DataFrame]:
+    """The sheets as text, checked against each other: all problems at once."""
+    from immunoprofile.platelets import check_courses, load_rule
+    from immunoprofile.study.sheet import read_sheet
+
+    problems: list[Problem] = []
+    optional = {"treatments", "bleeding"}
+    frames = {n: read_sheet(p, problems, may_be_empty=n in optional) for n, p in paths.items()}
+    found = {name: frame for name, frame in frames.items() if frame is not None}
+    if "subjects" in found:
+        _, wrong = check_courses(
+            found.get("platelets"), found["subjects"], found.get("treatments"), found.get("bleeding"), load_rule(rule),
+            paths={n: str(p) for n, p in paths.items()},
+        )  # fmt: skip
+        problems += wrong
+    if problems:
+        raise StudyError.of(list(dict.fromkeys(problems)))
+    return found
+
+
+def _show(response: pd.DataFrame, own: str) -> Outcome:
+    """The classes as a table, the rates, and the subjects that could not be judged."""
+    from immunoprofile.report import render_response
+
+    mine = response[response["definition_id"] == own]
+    columns = ("subject_id", "best_response", "baseline_plt_1e9_per_l", "first_response_day", "loss_day", "reason")
+    cells = mine[list(columns)].astype("string").fillna("").to_numpy().tolist()
+    show_table(("Subject", "Response", "Baseline", "Onset", "Lost", "Reason"), cells)
+    show("", *render_response(response, own))
+    lost = mine.loc[mine["responder"].isna(), "subject_id"]
+    complain(*(f"not evaluable: {printable(s, 60)}" for s in lost))
+    return Outcome.PARTIAL if len(lost) else Outcome.DONE

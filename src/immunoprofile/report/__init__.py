@@ -1,0 +1,15 @@
+"""Results for people: the end of a run on the terminal, and one page that needs nothing but itself.
+
+The room shows and computes nothing new. `answers` says what came out and `gaps` what is missing, both as sections of
+sentences that `summary` lays out for the terminal and `page` for the browser; the page adds `tables` and one picture
+(`picture`). Wording is guarded here: estimate and interval before p, no stars, "not tested" in numbers, and no word
+that calls a change an effect. `meanings` explains every code, `names` and `numbers` write populations and figures.
+`folder` reads a results folder back, so that a page can be made from tables alone. Text from files passes through
+`printable` and, in the page, through Jinja's escaping.
+"""
+
+from immunoprofile.report.folder import load_results
+from immunoprofile.report.page import write_report
+from immunoprofile.report.summary import render_response, render_sections, render_summary
+
+__all__ = ["load_results", "render_response", "render_sections", "render_summary", "write_report"]

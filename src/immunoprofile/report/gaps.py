@@ -1,0 +1,120 @@
+"""What the answers rest on and what they lack: samples, subjects, fractions, flags, quality."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from immunoprofile.cohort import Results
+from immunoprofile.errors import printable
+from immunoprofile.report.meanings import explain_exclusion, explain_flag, explain_response
+from immunoprofile.report.names import Names, own_definition
+from immunoprofile.report.numbers import absent, counted, listed
+from immunoprofile.report.sections import Section
+
+_MOST_FAILURES = 20
+
+
+def gap_sections(results: Results, names: Names) -> list[Section]:
+    """What was missing, what was not evaluable, what the flags mean, what the laboratory should look at."""
+    sections = (
+        Section("Samples and subjects", tuple(_missing(results, names))),
+        Section("Not evaluable", tuple(_not_evaluable(results.populations, names))),
+        Section("Flags", tuple(_flags(results))),
+        Section("Quality", tuple(_quality(results.samples_qc))),
+    )
+    return [s for s in sections if s.sentences]
+
+
+def _missing(results: Results, names: Names) -> Iterator[str]:
+    failed = results.failures[results.failures["item_kind"] == "sample"]
+    if results.n_samples:
+        lost = f"; {len(failed)} failed" if len(failed) else ", none failed"
+        yield f"{counted(results.n_samples, 'sample')} asked for{lost}."
+    shown = results.failures.head(_MOST_FAILURES).to_dict("records")
+    for row in shown:
+        yield f"Failed ({printable(row['stage'])}): {printable(row['item_id'], 60)}: {printable(row['message'], 400)}"
+    if len(results.failures) > len(shown):
+        yield f"{len(results.failures) - len(shown)} more failures are in the table failures."
+    yield from _left_out(results, names)
+    yield from _without_response(results)
+
+
+def _left_out(results: Results, names: Names) -> Iterator[str]:
+    """Subjects outside each primary comparison, and why."""
+    if results.change is None or results.association is None:
+        return
+    primary = results.association[results.association["role"] == "primary"]
+    for _, asked in primary.iterrows():
+        rows = results.change[
+            (results.change["pop_id"] == asked["pop_id"])
+            & (results.change["denom_id"] == asked["denom_id"])
+            & (results.change["measure"] == asked["scale"])
+        ]
+        out = rows[~rows["include_primary"].fillna(False)]
+        unseen = int(asked["n_total"]) + int(asked["n_missing"]) - len(rows)
+        what = names.measured({str(k): v for k, v in asked.items()})
+        if len(out) or unseen:
+            total = int(asked["n_total"]) + int(asked["n_missing"])
+            yield f"{what}: {int(asked['n_total'])} of {counted(total, 'subject')} included."
+        for reason, group in out.groupby(out["exclude_reason"].fillna("")):
+            yield f"Left out: {_subjects(group)}: {explain_exclusion(str(reason)) or 'no reason given'}."
+        if unseen:
+            yield f"Left out: {counted(unseen, 'subject')} without any sample at these visits."
+
+
+def _without_response(results: Results) -> Iterator[str]:
+    own = own_definition(results)
+    if results.response is None or own is None:
+        return
+    mine = results.response[results.response["definition_id"] == own]
+    lost = mine[mine["responder"].isna()]
+    for reason, group in lost.groupby(lost["reason"].fillna("")):
+        yield f"Response not evaluable: {_subjects(group)}: {explain_response(str(reason)) or 'no reason given'}."
+
+
+def _subjects(rows: pd.DataFrame) -> str:
+    return listed([printable(s, 60) for s in rows["subject_id"]], 12)
+
+
+def _not_evaluable(populations: pd.DataFrame, names: Names) -> Iterator[str]:
+    if "status" not in populations.columns:
+        return
+    barred = populations[populations["status"] == "not_evaluable"]
+    for flags, group in barred.groupby(barred["flags"].fillna("")):
+        samples = counted(group["sample_id"].nunique(), "sample")
+        whose = listed([names.population(p) for p in dict.fromkeys(group["pop_id"])])
+        why = "; ".join(explain_flag(f) for f in str(flags).split(";") if f) or "no reason given"
+        yield f"{counted(len(group), 'fraction')} of {len(populations):,} in {samples} ({whose}). {why}."
+
+
+def _flags(results: Results) -> Iterator[str]:
+    """Every code on the primary and secondary answers, and on the responses, with its meaning."""
+    if results.association is not None:
+        named = results.association[results.association["role"].isin(["primary", "secondary"])]
+        found = {f for text in named["flags"].dropna() for f in text.split(";") if f}
+        yield from (f"{explain_flag(f)}." for f in sorted(found))
+    own = own_definition(results)
+    if results.response is None or own is None or "flags" not in results.response.columns:
+        return
+    mine = results.response[results.response["definition_id"] == own]
+    pairs = [(f, s) for s, t in zip(mine["subject_id"], mine["flags"].fillna(""), strict=True) for f in t.split(";")]
+    for flag in sorted({f for f, _ in pairs if f}):
+        subjects = listed([printable(s, 60) for f, s in pairs if f == flag])
+        yield f"{explain_flag(flag)} ({subjects})."
+
+
+def _quality(samples_qc: pd.DataFrame) -> Iterator[str]:
+    total = samples_qc["sample_id"].nunique()
+    noticed = samples_qc[samples_qc["level"].isin(["warn", "fail"])]
+    if total and noticed.empty:
+        yield f"All laboratory checks passed in {counted(total, 'sample')}."
+    for (level, flag), group in noticed.groupby(["level", "flag"]):
+        worst = group.loc[(group["value"] - group["threshold"]).abs().idxmax()]
+        limit = "" if absent(worst["threshold"]) else f", limit {worst['threshold']:.4g}"
+        yield (
+            f"{level} {printable(flag)} in {len(group)} of {counted(total, 'sample')} "
+            f"({listed([printable(s, 60) for s in group['sample_id']], 4)}); furthest {worst['value']:.4g}{limit}. "
+            f"{printable(worst['detail'])}."
+        )

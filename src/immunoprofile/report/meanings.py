@@ -1,0 +1,130 @@
+"""What codes mean, in half a sentence each: flags, reasons, methods.
+
+The codes of the response tables have their meanings in the platelets room; a rule of quality says its own.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from immunoprofile.comparison.answer import ALPHA, MIN_PAIRS, MIN_PER_GROUP
+from immunoprofile.comparison.change import LOW_EVENTS, LOW_PARENT
+from immunoprofile.comparison.questions import IMBALANCE, LOW_N
+from immunoprofile.errors import printable
+from immunoprofile.platelets import REASONS, SUBJECT_FLAGS
+from immunoprofile.populations import LLOQ_EVENTS, LOD_EVENTS
+
+FLAGS = MappingProxyType(
+    {
+        "BASELINE_IMBALANCE": f"the groups differ at baseline by more than {IMBALANCE} standard deviations",
+        "CHANGE_ANCOVA_DISAGREE": "the change score and the baseline-adjusted model disagree: neither decides alone",
+        "CI_BELOW_LEVEL": f"too few subjects for an interval of {100 * (1 - ALPHA):g} %",
+        "CI_UNBOUNDED": "these numbers cannot bound the estimate on both sides",
+        "DAY_UNKNOWN": "a window sample without a day, in a subject with rescue, was left out",
+        "DENOMINATOR_TOO_SMALL": "too few events to divide by: no fraction",
+        "LOW_DENOMINATOR": "fewer events to divide by than the template asks for",
+        "LOW_EVENTS": f"a count below {LOW_EVENTS} events takes part",
+        "LOW_N": f"fewer than {LOW_N} subjects: read this as a description first",
+        "LOW_PARENT": f"a denominator below {LOW_PARENT} events takes part",
+        "MIN_P_ABOVE_ALPHA": f"with these numbers no data could have given p at or below {ALPHA:g}",
+        "MISSING_MARKER": "the panel lacks a marker of this population",
+        "MISSING_OVER_20_PERCENT": "more than a fifth of the subjects could not be included",
+        "NAN_EVENTS": "events without a number on an axis of a gate lie outside it",
+        "NOT_IN_FAMILY": "too few subjects to be adjusted together with the others",
+        "NOT_TESTABLE": "no relabeling could tell the groups apart",
+        "PANEL_CHOSEN": "several panels measure this population; the first one was used",
+        "POST_RESCUE": "window samples after rescue treatment were left out",
+        "TIES": "equal changes share their rank",
+        "TOO_FEW_PAIRS": f"fewer than {MIN_PAIRS} pairs",
+        "TOO_FEW_PER_GROUP": f"fewer than {MIN_PER_GROUP} subjects in a group",
+        "WINDOW_VISIT_ABSENT": "a visit of the window has no sample at all",
+        "ZERO_CHANGES": "a subject without any change takes part (its rank counts, its sign does not)",
+        "ZERO_COUNTS": "a population without any event takes part (half an event is added to every count)",
+        "below_lloq": f"fewer than {LLOQ_EVENTS} events: seen, hardly measured",
+        "below_lod": f"fewer than {LOD_EVENTS} events: not told from none",
+    }
+)
+"""Meaning of the flags of `populations`, `change` and `association`, and of `status`."""
+
+METHODS = MappingProxyType(
+    {
+        "ancova": "baseline-adjusted linear model (ANCOVA), relabeling with the baseline held fixed, t interval",
+        "change_score": "difference of mean changes, p from relabelings",
+        "clopper_pearson": "exact interval (Clopper-Pearson)",
+        "mann_whitney": "Mann-Whitney test, Hodges-Lehmann shift",
+        "wilcoxon_signed_rank_pratt": "Wilcoxon signed-rank test (zeros by Pratt), Hodges-Lehmann estimate",
+    }
+)
+"""Methods of `association` in words; ``_stratified`` is added where strata were used."""
+
+_METHOD_NAMES = MappingProxyType(
+    {
+        "ancova": "ANCOVA",
+        "change_score": "relabeling",
+        "clopper_pearson": "exact",
+        "mann_whitney": "Mann-Whitney",
+        "wilcoxon_signed_rank_pratt": "signed-rank",
+    }
+)
+
+P_METHODS = MappingProxyType(
+    {
+        "asymptotic": "asymptotic",
+        "exact": "exact",
+        "mc": "Monte Carlo",
+        "relabel_fixed_covariate": "approximate",
+    }
+)
+"""How p was had, in a word."""
+
+_LEFT_OUT = MappingProxyType(
+    {
+        "after_day_0": "the baseline sample was drawn after day 0",
+        "after_rescue": "all window samples were drawn after rescue treatment",
+        "day_unknown": "window samples have no day, and the subject had rescue treatment",
+        "denominator_zero": "the {where} has no events to divide by",
+        "no_count": "the {where} has no count",
+        "no_value": "the {where} has no value",
+        "not_after_baseline": "no window sample was drawn after the baseline sample",
+        "not_evaluable": "the {where} is not evaluable",
+        "value_without_logarithm": "the {where} value has no logarithm",
+    }
+)
+
+
+def explain_flag(code: str) -> str:
+    """A flag with its meaning: ``LOW_N: fewer than 12 subjects``."""
+    meaning = FLAGS.get(code) or SUBJECT_FLAGS.get(code)
+    return f"{printable(code)}: {meaning[0].lower() + meaning[1:]}" if meaning else printable(code)
+
+
+def explain_method(method: str) -> str:
+    """A method of `association` in words."""
+    plain = method.removesuffix("_stratified")
+    words = METHODS.get(plain, printable(plain))
+    return words if plain == method else f"{words}, within strata"
+
+
+def name_method(method: str) -> str:
+    """A method of `association` in one or two words, for a narrow column."""
+    plain = method.removesuffix("_stratified")
+    words = _METHOD_NAMES.get(plain, printable(plain))
+    return words if plain == method else f"{words}, strata"
+
+
+def explain_exclusion(reasons: str) -> str:
+    """The reasons of `change.exclude_reason` in words, joined by "and"."""
+    return " and ".join(_exclusion(code) for code in reasons.split(";") if code)
+
+
+def _exclusion(code: str) -> str:
+    if code in {"no_baseline", "no_window"}:
+        return "no baseline sample" if code == "no_baseline" else "no sample in the window"
+    where, _, reason = code.partition("_")
+    return _LEFT_OUT.get(reason, printable(code)).format(where=where)
+
+
+def explain_response(reason: str) -> str:
+    """A reason of `response` in words; the class that it explains stands beside it."""
+    known = {code: meaning.removeprefix("NE: ").removeprefix("NR: ") for code, meaning in REASONS.items()}
+    return "; ".join(known.get(code, printable(code)) for code in reason.split(";") if code)

@@ -1,0 +1,78 @@
+"""study.toml as it must be written; a key that stands nowhere here is an error."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, StrictInt, model_validator
+
+from immunoprofile.platelets.settings import Strict, not_empty
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+PopId = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
+
+
+class Files(Strict):
+    """The study's id and its sheets, as paths relative to study.toml."""
+
+    id: Name
+    samples: Name
+    subjects: Name
+    platelets: Name
+    treatments: Name | None = None
+    bleeding: Name | None = None
+    overrides: Name | None = None
+
+
+class Panel(Strict):
+    """One panel: the template that gates its samples, an id or a path."""
+
+    template: Name
+
+
+class Visits(Strict):
+    """The visit before treatment and the visits after it whose mean is compared."""
+
+    baseline: Name
+    window: Annotated[tuple[Name, ...], AfterValidator(not_empty)]
+
+    @model_validator(mode="after")
+    def _apart(self) -> Visits:
+        if self.baseline in self.window:
+            raise ValueError("window holds the baseline visit")
+        if len(set(self.window)) < len(self.window):
+            raise ValueError("window names a visit twice")
+        return self
+
+
+class Response(Strict):
+    """The response definition, an id or a path, and the last day of the data."""
+
+    rule: Name = "iwg-2009"
+    data_cutoff_day: Annotated[StrictInt, Field(ge=0)] | None = None
+
+
+class PrimaryEndpoint(Strict):
+    """One primary endpoint: population, denominator and the scale it is compared on."""
+
+    pop_id: PopId
+    denom_id: PopId
+    measure: Literal["logit_frac", "log_cells_per_ul", "log_mfi"]
+
+
+class Analysis(Strict):
+    """What was decided before the data were seen: primary endpoints, strata and the seed."""
+
+    primary: Annotated[tuple[PrimaryEndpoint, ...], AfterValidator(not_empty)]
+    strata: tuple[Name, ...] = ()
+    seed: Annotated[StrictInt, Field(ge=0)] = 0
+
+
+class StudyPlan(Strict):
+    """The whole of study.toml."""
+
+    study: Files
+    panels: Annotated[dict[Name, Panel], AfterValidator(not_empty)]
+    visits: Visits
+    response: Response = Field(default_factory=Response)
+    analysis: Analysis
