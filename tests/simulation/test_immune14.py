@@ -54,7 +54,9 @@ def test_template__reports_each_population_with_the_denominators_of_the_truth(
         reported[template.id_of(report.path)] = tuple(
             dict.fromkeys((parent, *(template.id_of(d) for d in report.denominators)))
         )
-    assert reported == {p: tuple(d) for p, d in DENOMINATORS.items()}
+    # Steps of the gating are in the quality table; as populations they would only widen the family of tests.
+    steps = {"singlets", "live", "leukocytes"}
+    assert reported == {p: tuple(d) for p, d in DENOMINATORS.items() if p not in steps}
 
 
 def test_template__every_population_but_residuals_has_a_cell_ontology_term(template: GatingTemplate) -> None:

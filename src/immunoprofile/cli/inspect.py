@@ -162,9 +162,10 @@ def _show(described: dict[str, Any]) -> None:
 def _channel_cells(channel: dict[str, Any]) -> list[object]:
     amplification = "linear"
     if channel["log_decades"] > 0:
-        amplification = f"log, {channel['log_decades']:g} decades from {channel['log_offset']:g}"
+        start = "" if channel["log_offset"] == 1 else f" from {channel['log_offset']:g}"
+        amplification = f"{channel['log_decades']:g} decades{start}"
     elif channel["gain"] != 1:
-        amplification = f"linear, gain {channel['gain']:g}"
+        amplification = f"gain {channel['gain']:g}"
     voltage = "" if channel["voltage"] is None else f"{channel['voltage']:g}"
     return [
         channel["number"], printable(channel["detector"], 24), printable(channel["marker"] or "", 24), channel["kind"],

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from immunoprofile.fcs.findings import Inspection, quote
 from immunoprofile.fcs.keywords import decimal_number, read_whole, whole_number
 
-WIDTHS = (8, 16, 32, 64)
+WIDTHS = (8, 16, 24, 32, 40, 48, 56, 64)
 
 EXACT_IN_FLOAT64 = 2**53
 """Integers up to here have a float64 of their own (IEEE 754: 53 bits of significand)."""
 
 _FLOAT_BITS = {"F": 32, "D": 64}
-_ORDERS_SINCE_3_1 = ("1,2,3,4", "4,3,2,1")
+_ORDERS_SINCE_3_1 = ((1, 2, 3, 4), (4, 3, 2, 1))
 _MAX_ORDER = 8  # bytes in the widest number
+_MAX_DIGITS = 20  # as many as 2**64 has
+
+# Beckman Coulter CXP declares 10 bits and writes 16 bit words (fcs.md D3).
+_CXP_BITS, _CXP_STORED = 10, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +32,23 @@ class Column:
     Parameters
     ----------
     dtype
-        As stored, with the byte order of the file.
+        As it can be viewed in the bytes of the file; of a channel in pieces, or of text, as it is decoded.
     offset
         Bytes from the start of the event.
+    width
+        Bytes in the file; 0 for text without fixed columns.
     mask
         Bits that count in an unsigned integer; None where all do.
+    shifts
+        For a number that has no dtype of its own (24, 40, 48, 56 bits, mixed byte orders): by how many bits
+        each of its bytes is shifted, in the order of the file. None where `dtype` says it all.
     """
 
     dtype: np.dtype[np.generic]
     offset: int
+    width: int
     mask: int | None = None
+    shifts: tuple[int, ...] | None = None
 
     @property
     def native(self) -> np.dtype[np.generic]:
@@ -49,21 +60,36 @@ class Column:
         """True for integers that may have no float64 of their own."""
         if self.dtype.kind != "u" or self.dtype.itemsize < 8:
             return False
-        return self.mask is None or self.mask > EXACT_IN_FLOAT64
+        if self.mask is not None:
+            return self.mask > EXACT_IN_FLOAT64
+        return self.width not in (5, 6)  # 40 and 48 bits, or as many digits, are built in 64 bits and stay below
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """All channels of an event in the order ``$P1`` to ``$Pn``, and its bytes."""
+    """All channels of an event in the order ``$P1`` to ``$Pn``, and its bytes.
+
+    Parameters
+    ----------
+    row_bytes
+        Bytes of one event; 0 for text without fixed columns, where an event is as long as its numbers.
+    as_text
+        True where DATA is decimal digits (``$DATATYPE`` A).
+    proved_by_size
+        True where a known untruth of ``$PnB`` was corrected: DATA must then hold exactly ``$TOT`` events.
+    """
 
     columns: tuple[Column, ...]
     row_bytes: int
+    as_text: bool = False
+    proved_by_size: bool = False
 
     @property
     def uniform(self) -> np.dtype[np.generic] | None:
-        """The one dtype of all columns, where they share it; else None."""
+        """The one dtype that all columns can be viewed in, where they share it; else None."""
         first = self.columns[0].dtype
-        return first if all(c.dtype == first for c in self.columns) else None
+        same = not self.as_text and all(c.dtype == first and c.shifts is None for c in self.columns)
+        return first if same else None
 
 
 def read_layout(keywords: Mapping[str, str], version: str, count: int, inspection: Inspection) -> Layout:
@@ -74,20 +100,26 @@ def read_layout(keywords: Mapping[str, str], version: str, count: int, inspectio
     FcsFormatError
         A value that the standard does not allow.
     FcsUnsupportedError
-        Histograms, ASCII data, or a width or byte order that is not read.
+        Histograms, or widths that are no whole bytes.
     """
     _check_mode(keywords, inspection)
     order = _read_byte_order(keywords["$BYTEORD"], version, inspection)
     common = keywords["$DATATYPE"].strip()
+    if common == "A":
+        return _layout_of_text(keywords, count, inspection)
+    bits = [read_whole(keywords, f"$P{i}B", inspection) for i in range(1, count + 1)]
+    cxp = common == "I" and set(bits) == {_CXP_BITS}
+    if cxp:
+        inspection.note("FCS-BITS-10", "$P1B", "all channels declare 10 bits; read as words of 16 bits")
+        bits = [_CXP_STORED] * count
     columns: list[Column] = []
     offset = 0
     for i in range(1, count + 1):
-        key = f"$P{i}DATATYPE"
-        kind = keywords[key].strip() if version == "FCS3.2" and key in keywords else common
-        column = _read_column(keywords, i, kind, offset, order, inspection)
-        columns.append(column)
-        offset += column.dtype.itemsize
-    return Layout(tuple(columns), offset)
+        kind = _kind_of(keywords, i, common, version, inspection)
+        column = _read_column(keywords, i, kind, bits[i - 1], order, inspection)
+        columns.append(replace(column, offset=offset))
+        offset += column.width
+    return Layout(tuple(columns), offset, proved_by_size=cxp)
 
 
 def _check_mode(keywords: Mapping[str, str], inspection: Inspection) -> None:
@@ -98,49 +130,78 @@ def _check_mode(keywords: Mapping[str, str], inspection: Inspection) -> None:
         raise inspection.error("FCS-KEYWORD-VALUE", "$MODE", f"is {quote(mode)}, not L", expected="L", found=mode)
 
 
-def _read_byte_order(text: str, version: str, inspection: Inspection) -> str:
-    """``<`` or ``>``: the list gives each byte's significance, 1 for the least."""
-    places = [whole_number(t) for t in text.split(",")] if len(text) <= 64 else []
+def _read_byte_order(text: str, version: str, inspection: Inspection) -> tuple[int, ...]:
+    """Significance of each byte of a number, 1 for the least, in the order of the file."""
+    places = tuple(whole_number(t) or 0 for t in text.split(",")) if len(text) <= 64 else ()
     n = len(places)
-    if not 1 <= n <= _MAX_ORDER or sorted(p or 0 for p in places) != list(range(1, n + 1)):
+    if not 1 <= n <= _MAX_ORDER or sorted(places) != list(range(1, n + 1)):
         raise inspection.error(
             "FCS-KEYWORD-VALUE", "$BYTEORD", f"is {quote(text)}, not an order of bytes",
             expected="1,2,3,4 or 4,3,2,1", found=text,
         )  # fmt: skip
-    rising, falling = places == list(range(1, n + 1)), places == list(range(n, 0, -1))
-    if not rising and not falling:
-        raise inspection.error("FCS-BYTE-ORDER", "$BYTEORD", f"is {quote(text)}, a mixed order", found=text)
-    if version in ("FCS3.1", "FCS3.2") and text.strip() not in _ORDERS_SINCE_3_1:
+    if version in ("FCS3.1", "FCS3.2") and places not in _ORDERS_SINCE_3_1:
         inspection.note("FCS-BYTEORD", "$BYTEORD", f"is {quote(text)}; {version} allows 1,2,3,4 and 4,3,2,1")
-    return "<" if rising else ">"
+    elif not _is_rising(places) and not _is_rising(places[::-1]):
+        inspection.note("FCS-BYTEORD-MIXED", "$BYTEORD", f"is {quote(text)}, read as it says")
+    return places
+
+
+def _is_rising(places: tuple[int, ...]) -> bool:
+    return places == tuple(range(1, len(places) + 1))
+
+
+def _kind_of(keywords: Mapping[str, str], number: int, common: str, version: str, inspection: Inspection) -> str:
+    """I, F or D; from FCS 3.2 on a channel may have its own."""
+    key = f"$P{number}DATATYPE"
+    own = keywords.get(key, common).strip()
+    if own != common and version != "FCS3.2":
+        raise inspection.error(
+            "FCS-KEYWORD-VALUE", key, f"is {quote(own)} where $DATATYPE is {quote(common)}, which {version} has not",
+            expected=common, found=own,
+        )  # fmt: skip
+    if own not in ("I", "F", "D"):
+        where = key if key in keywords else "$DATATYPE"
+        raise inspection.error(
+            "FCS-KEYWORD-VALUE", where, f"is {quote(own)}, not I, F or D", expected="I, F or D", found=own
+        )
+    return own
 
 
 def _read_column(
-    keywords: Mapping[str, str], number: int, kind: str, offset: int, order: str, inspection: Inspection
+    keywords: Mapping[str, str], number: int, kind: str, bits: int, order: tuple[int, ...], inspection: Inspection
 ) -> Column:
     where = f"$P{number}B"
-    if kind == "A":
-        raise inspection.error("FCS-DATATYPE", "$DATATYPE", "is A: numbers written as text", found=kind)
-    if kind not in ("I", "F", "D"):
-        raise inspection.error(
-            "FCS-KEYWORD-VALUE",
-            "$DATATYPE",
-            f"is {quote(kind)}, not I, F or D",
-            expected="I, F or D",
-            found=kind,
-        )
-    bits = read_whole(keywords, where, inspection)
     if kind != "I" and bits != _FLOAT_BITS[kind]:
         raise inspection.error(
             "FCS-KEYWORD-VALUE", where, f"is {bits} bits, $DATATYPE {kind} has {_FLOAT_BITS[kind]}",
             expected=str(_FLOAT_BITS[kind]), found=str(bits),
         )  # fmt: skip
-    if kind != "I":
-        return Column(np.dtype(f"{order}f{bits // 8}"), offset)
     if bits not in WIDTHS:
         code = "FCS-WIDTH" if 0 < bits <= 64 else "FCS-KEYWORD-VALUE"
         raise inspection.error(code, where, f"is {bits} bits", expected=", ".join(map(str, WIDTHS)), found=str(bits))
-    return Column(np.dtype(f"{order}u{bits // 8}"), offset, _read_mask(keywords, number, bits, inspection))
+    mask = _read_mask(keywords, number, bits, inspection) if kind == "I" else None
+    dtype, shifts = _decoding(kind, bits // 8, order, where, inspection)
+    return Column(dtype, 0, bits // 8, mask, shifts)
+
+
+def _decoding(
+    kind: str, width: int, order: tuple[int, ...], where: str, inspection: Inspection
+) -> tuple[np.dtype[np.generic], tuple[int, ...] | None]:
+    """The dtype to view a number of `width` bytes in, or the one to build and how its bytes are shifted."""
+    letter = "u" if kind == "I" else "f"
+    rising, falling = _is_rising(order), _is_rising(order[::-1])
+    if width == 1 or (width in (2, 4, 8) and (rising or falling)):
+        return np.dtype(f"{'<' if rising else '>'}{letter}{width}"), None
+    if rising or falling:
+        places = tuple(range(width)) if rising else tuple(reversed(range(width)))
+    elif len(order) == width:
+        places = tuple(p - 1 for p in order)
+    else:
+        raise inspection.error(
+            "FCS-BYTE-ORDER", "$BYTEORD", f"is a mixed order of {len(order)} bytes, and {where} asks for {width}",
+            expected=f"{width} bytes", found=",".join(map(str, order)),
+        )  # fmt: skip
+    return np.dtype(f"={letter}{4 if width <= 4 else 8}"), tuple(8 * p for p in places)
 
 
 def _read_mask(keywords: Mapping[str, str], number: int, bits: int, inspection: Inspection) -> int | None:
@@ -161,6 +222,32 @@ def _read_mask(keywords: Mapping[str, str], number: int, bits: int, inspection: 
         inspection.note("FCS-RANGE", key, f"is {quote(keywords[key])} with {bits} bits; nothing was masked")
         return None
     return None if used == bits else (1 << used) - 1
+
+
+def _layout_of_text(keywords: Mapping[str, str], count: int, inspection: Inspection) -> Layout:
+    """Numbers as digits: ``$PnB`` characters each, or ``*`` for numbers between blanks and commas."""
+    for i in range(1, count + 1):
+        if keywords.get(key := f"$P{i}DATATYPE", "A").strip() != "A":
+            raise inspection.error(
+                "FCS-KEYWORD-VALUE", key, f"is {quote(keywords[key])} where $DATATYPE is A: text and binary in one event",
+                expected="A", found=keywords[key],
+            )  # fmt: skip
+    declared = [keywords[f"$P{i}B"].strip() for i in range(1, count + 1)]
+    number = np.dtype("=u8")
+    if all(d == "*" for d in declared):
+        return Layout((Column(number, 0, 0),) * count, 0, as_text=True)
+    columns: list[Column] = []
+    offset = 0
+    for i, text in enumerate(declared, start=1):
+        width = whole_number(text)
+        if width is None or not 1 <= width <= _MAX_DIGITS:
+            raise inspection.error(
+                "FCS-KEYWORD-VALUE", f"$P{i}B", f"is {quote(text)}, not a number of characters",
+                expected=f"1 to {_MAX_DIGITS}, or * for all channels", found=text,
+            )  # fmt: skip
+        columns.append(Column(number, offset, width))
+        offset += width
+    return Layout(tuple(columns), offset, as_text=True)
 
 
 def read_range(text: str) -> int | float | None:

@@ -42,7 +42,7 @@ def answer_sections(results: Results, names: Names) -> list[Section]:
         rows: list[Row] = [{str(k): v for k, v in r.items()} for r in results.association.to_dict("records")]
         sections = [
             Section("Primary endpoint", tuple(_primary(rows, names))),
-            Section("Difference by response", tuple(_difference(rows, names))),
+            Section("Association with response", tuple(_difference(rows, names))),
             Section("Other populations", tuple(_others(rows, names))),
         ]
     if results.response is not None:

@@ -52,9 +52,9 @@ def render_response(response: pd.DataFrame, definition: str | None = None, *, wi
 
 def render_sections(sections: Sequence[Section], *, width: int = 80, title: str | None = None) -> list[str]:
     """Sections as lines of text, none wider than `width`."""
-    lines = [title] if title else []
+    lines = wrap(title, width) if title else []
     for section in sections:
-        lines += ["", section.title]
+        lines += ["", *wrap(section.title, width)]
         for sentence in section.sentences:
             lines += wrap(sentence, width, initial_indent="  ", subsequent_indent="    ")
     return [line.replace(TIE, " ") for line in lines]

@@ -1,0 +1,110 @@
+"""Cohorts: order, failures, folders, and the same bytes whatever the jobs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from immunoprofile.cohort import profile_cohort, profile_samples, run_study
+from immunoprofile.errors import OutputError
+from immunoprofile.provenance import digest_of_file
+from immunoprofile.simulation import simulate_cohort
+from immunoprofile.study import load_samples, load_study
+from immunoprofile.tables import read_table
+
+
+@pytest.fixture(scope="module")
+def study_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return simulate_cohort(tmp_path_factory.mktemp("cohort") / "c", seed=5, n_subjects=6, events_per_sample=3000)
+
+
+@pytest.fixture(scope="module")
+def results(study_file: Path, tmp_path_factory: pytest.TempPathFactory):
+    return run_study(load_study(study_file), tmp_path_factory.mktemp("results"), jobs=2)
+
+
+def tables(folder: Path) -> dict[str, str]:
+    return {p.name: digest_of_file(p) for p in sorted(folder.iterdir()) if p.name != "manifest.json"}
+
+
+def test_run_study__every_sample_reaches_the_tables(results, study_file: Path) -> None:
+    assert set(results.populations["sample_id"]) == {s.sample_id for s in load_study(study_file).samples}
+    assert results.failures.empty
+
+
+def test_run_study__same_bytes_whatever_the_jobs(results, study_file: Path, tmp_path: Path) -> None:
+    again = run_study(load_study(study_file), tmp_path / "one", jobs=1)
+    assert tables(again.folder) == tables(results.folder)
+
+
+def test_run_study__manifest_digests_every_output(results) -> None:
+    manifest = json.loads((results.folder / "manifest.json").read_text())
+    assert set(manifest["outputs"]) == set(tables(results.folder))
+    for name, digest in manifest["outputs"].items():
+        assert digest_of_file(results.folder / name) == digest
+    assert {"analysis", "response rule", "template immune14"} <= set(manifest["plan"])
+
+
+def test_run_study__csv_and_parquet_hold_the_same_values(results) -> None:
+    for name, frame in results.tables().items():
+        csv, parquet = (read_table(name, results.folder / f"{name}.{kind}") for kind in ("csv", "parquet"))
+        pd.testing.assert_frame_equal(csv, parquet, check_exact=True)
+        pd.testing.assert_frame_equal(csv, frame, check_exact=True)
+
+
+def test_run_study__one_bad_file_does_not_sink_the_others(study_file: Path, results, tmp_path: Path) -> None:
+    study = load_study(study_file)
+    victim = study.samples[3]
+    original = victim.file.read_bytes()
+    try:
+        victim.file.write_bytes(original[: len(original) // 2])
+        damaged = run_study(study, tmp_path / "damaged")
+    finally:
+        victim.file.write_bytes(original)
+    assert damaged.failures[["item_id", "item_kind", "stage"]].values.tolist() == [[victim.sample_id, "sample", "read"]]
+    assert victim.file.name in damaged.failures["message"][0]
+    others = results.populations[results.populations["sample_id"] != victim.sample_id].reset_index(drop=True)
+    pd.testing.assert_frame_equal(damaged.populations, others)
+
+
+def test_run_study__folder_of_others_is_not_written_to(study_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis.docx").write_text("mine")
+    with pytest.raises(OutputError, match="holds files that are not results"):
+        run_study(load_study(study_file), tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.docx"]
+
+
+def test_run_study__own_results_may_be_written_again(results, study_file: Path) -> None:
+    before = tables(results.folder)
+    run_study(load_study(study_file), results.folder)
+    assert tables(results.folder) == before
+
+
+def test_profile_cohort__gives_the_same_populations_without_an_answer(
+    results, study_file: Path, tmp_path: Path
+) -> None:
+    profiled = profile_cohort(load_study(study_file), tmp_path / "p")
+    assert profiled.association is None
+    pd.testing.assert_frame_equal(profiled.populations, results.populations)
+    assert not (tmp_path / "p" / "association.csv").exists()
+
+
+def test_profile_samples__needs_only_ids_and_files(study_file: Path, results, tmp_path: Path) -> None:
+    sheet = study_file.parent / "two.csv"
+    sheet.write_text("sample_id,file\n" + "".join(
+        f"{s.sample_id},{s.file.relative_to(study_file.parent)}\n" for s in load_study(study_file).samples[:2]
+    ))  # fmt: skip
+    profiled = profile_samples(load_samples(sheet), "immune14", tmp_path / "p")
+    ids = [s.sample_id for s in load_samples(sheet)]
+    expected = results.populations[results.populations["sample_id"].isin(ids)].reset_index(drop=True)
+    assert profiled.populations["count"].tolist() == expected["count"].tolist()
+
+
+def test_progress__counts_every_sample(study_file: Path, tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    profile_cohort(load_study(study_file), tmp_path / "p", progress=lambda done, total, _: seen.append((done, total)))
+    assert [d for d, _ in seen] == list(range(1, len(seen) + 1))
+    assert {t for _, t in seen} == {len(seen)}
