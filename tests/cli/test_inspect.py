@@ -125,7 +125,7 @@ def test_inspect__json_lists_the_bad_file_too(immunoprofile, fcs, tmp_path):
     ("content", "message"),
     [
         (None, "file does not exist. Check the path."),
-        (b"FCS,but,a,text,file\n", "Export the file again from the acquisition software."),
+        (b"FCS3.1 but,a,text,file\n", "Copy the file again from the cytometer"),
         (b"sample_id;count\nA;3\n" * 9, "is not an FCS file"),
         (b"", "Copy the file again from the cytometer"),
     ],

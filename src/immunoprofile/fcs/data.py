@@ -193,6 +193,8 @@ def _walk_free_text(
     first = 0
     for numbers in walk_free_numbers(stream, place.source, place.begin, place.n_bytes, _inspection(place)):
         held = np.concatenate([held, numbers])
+        if first >= stop:
+            return
         while first < stop and len(held) >= k * (n := _events_wanted(first, per_read, start, stop)):
             rows = held[: n * k].reshape(n, k)
             if first >= start:

@@ -7,12 +7,14 @@ is refused.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from immunoprofile.errors import FcsError
 from immunoprofile.fcs.findings import Inspection, Strictness
 from immunoprofile.fcs.header import HEADER_BYTES, Header, Span
 from immunoprofile.fcs.keywords import read_whole
+from immunoprofile.fcs.layout import Layout
 
 # FlowJo exports end DATA here; some cytometers leave the end at 0 or at the begin (fcs.md 1.7).
 _UNSET_END = 99_999_999
@@ -42,6 +44,16 @@ class _Search:
             return "HEADER"
         return next((name for name, other in self.occupied.items() if span.overlaps(other)), None)
 
+    def exact(self, total: int) -> dict[str, Span]:
+        """The pairs that hold exactly `total` events, in the file and beside everything else."""
+        return {
+            name: span
+            for name, span in self.pairs.items()
+            if span.size == total * self.row_bytes > 0
+            and span.end < self.available
+            and self.clash(span) is None
+        }
+
 
 def read_span(keywords: Mapping[str, str], name: str, inspection: Inspection) -> Span | None:
     """A segment as ``$BEGINname`` and ``$ENDname`` place it; None where both are 0 or missing.
@@ -60,8 +72,9 @@ def locate_data(
     header: Header,
     keywords: Mapping[str, str],
     occupied: Mapping[str, Span],
-    row_bytes: int,
+    layout: Layout,
     available: int,
+    count_numbers: Callable[[Span], int],
     inspection: Inspection,
 ) -> Located:
     """Find DATA.
@@ -70,10 +83,12 @@ def locate_data(
     ----------
     occupied
         Other segments by name; ``TEXT`` among them.
-    row_bytes
-        Bytes of one event.
+    layout
+        Its bytes of one event are the measure of DATA.
     available
         Bytes from the start of this data set to its end (the file's, or the next data set's begin).
+    count_numbers
+        Counts the numbers in a span of DATA; asked only of text without fixed columns, whose events have no size.
 
     Raises
     ------
@@ -87,19 +102,46 @@ def locate_data(
     pairs = {k: v for k, v in (("HEADER", header.data), ("TEXT", in_text)) if v is not None}
     if in_text is None and header.version != "FCS2.0" and header.data is not None:
         inspection.note("FCS-OFFSETS-TEXT", "$BEGINDATA", "does not place DATA; the HEADER does")
-    search = _Search(pairs, dict(occupied), row_bytes, available)
-    if total is None:
+    search = _Search(pairs, dict(occupied), layout.row_bytes, available)
+    if layout.row_bytes == 0:
+        return _locate_free_text(search, total, len(layout.columns), count_numbers, inspection)
+    if total is None and not layout.proved_by_size:
         return _locate_without_total(search, inspection)
+    if total is None or (layout.proved_by_size and not search.exact(total)):
+        raise inspection.error("FCS-WIDTH", "$P1B", "is 10 bits, and DATA does not prove words of 16 bits")
     return _locate(search, total, inspection)
 
 
+def _locate_free_text(
+    search: _Search, total: int | None, n_channels: int, count_numbers: Callable[[Span], int], inspection: Inspection
+) -> Located:
+    """Numbers between separators have no size: a pair is right where it holds ``$TOT`` times ``$PAR`` numbers."""
+    counts: dict[Span, int] = {}
+    faults: list[FcsError] = []
+    for span in set(search.pairs.values()):
+        if span.size > 0 and span.end < search.available and search.clash(span) is None:
+            try:
+                counts[span] = count_numbers(span)
+            except FcsError as fault:
+                faults.append(fault)
+    fitting = [s for s, n in counts.items() if n == (n if total is None else total * n_channels) and n % n_channels == 0]
+    if len({s.begin for s in fitting}) == 1:
+        span = min(fitting, key=lambda s: s.end)
+        if len(set(search.pairs.values())) > 1:
+            inspection.note("FCS-OFFSETS-DISAGREE", "DATA", f"{_shown(search.pairs)}; read to byte {span.end}")
+        return Located(span.begin, counts[span] // n_channels, span.end)
+    if total == 0 and not search.pairs:
+        return Located(0, 0, 0)
+    if fitting:
+        raise inspection.error("FCS-DATA-AMBIGUOUS", "DATA", f"{_shown(search.pairs)}: both hold the numbers of $TOT")
+    if faults:
+        raise faults[0]
+    what = f"{_shown(search.pairs)}: not {total} events of {n_channels} numbers" if counts else "DATA is not in the file"
+    raise inspection.error("FCS-DATA-SIZE" if counts else "FCS-DATA-OFFSETS", "DATA", what)
+
+
 def _locate(search: _Search, total: int, inspection: Inspection) -> Located:
-    need = total * search.row_bytes
-    exact = {
-        name: span
-        for name, span in search.pairs.items()
-        if span.size == need > 0 and span.end < search.available and search.clash(span) is None
-    }
+    exact = search.exact(total)
     found = set(exact.values())
     if len(found) == 2:
         raise inspection.error("FCS-DATA-AMBIGUOUS", "DATA", f"{_shown(search.pairs)}: both hold {total:,} events")

@@ -1,0 +1,92 @@
+"""Tables on disk: one form, read back equal, described from one definition."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from immunoprofile.columns import SAMPLES_QC, TABLES
+from immunoprofile.errors import InputError
+from immunoprofile.tables import build_frame, read_table, to_csv, write_descriptions, write_table
+
+
+def row(**values):
+    return {"sample_id": "s", "rule_id": "r", "value": 1.5, "level": "pass", "flag": "", "detail": "d"} | values
+
+
+def test_csv__form_of_the_contract() -> None:
+    frame = build_frame(SAMPLES_QC, [row(rule_id="b", value=0.1 + 0.2), row(rule_id="a", flag='x,"y"')])
+    assert to_csv(SAMPLES_QC, frame) == (
+        "sample_id,rule_id,value,threshold,level,flag,detail\n"
+        's,a,1.5,NA,pass,"x,""y""",d\n'
+        "s,b,0.30000000000000004,NA,pass,,d\n"
+    )
+
+
+def test_csv__booleans_are_words() -> None:
+    frame = build_frame(TABLES["response"], [{"subject_id": "a", "definition_id": "d", "responder": True}])
+    assert ",TRUE," in to_csv(TABLES["response"], frame)
+
+
+@given(values=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=30))
+def test_table__floats_come_back_to_the_last_bit(values: list[float], tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("t")
+    frame = build_frame(SAMPLES_QC, [row(rule_id=f"{i:04d}", value=v) for i, v in enumerate(values)])
+    write_table("samples_qc", frame, folder)
+    for kind in ("csv", "parquet"):
+        back = read_table("samples_qc", folder / f"samples_qc.{kind}")
+        assert back["value"].tolist() == values
+        pd.testing.assert_frame_equal(back, frame, check_exact=True)
+
+
+def test_table__missing_and_empty_text_are_told_apart(tmp_path: Path) -> None:
+    write_table("samples_qc", build_frame(SAMPLES_QC, [row(flag=""), row(rule_id="q", flag=None)]), tmp_path)
+    back = read_table("samples_qc", tmp_path / "samples_qc.csv").set_index("rule_id")
+    assert back.loc["r", "flag"] == ""
+    assert pd.isna(back.loc["q", "flag"])
+    assert math.isnan(back.loc["r", "threshold"])
+
+
+def test_build_frame__two_rows_of_one_key_are_a_mistake() -> None:
+    with pytest.raises(ValueError, match=r"two rows for \['s', 'r'\]"):
+        build_frame(SAMPLES_QC, [row(), row()])
+
+
+def test_build_frame__unknown_column_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="no column"):
+        build_frame(SAMPLES_QC, [row(colour="blue")])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("sample_id,rule_id\ns,r\n", "column value, threshold, level, flag, detail missing"),
+        ("sample_id,rule_id,value,threshold,level,flag,detail\ns,r,high,NA,pass,,d\n", "column value: .*high"),
+    ],
+    ids=["column missing", "not a number"],
+)
+def test_read_table__what_is_wrong_is_named(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(InputError, match=words):
+        read_table("samples_qc", tmp_path / "t.csv")
+
+
+def test_read_table__missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"gone\.csv: cannot be read \(No such file or directory\)\. Check"):
+        read_table("samples_qc", tmp_path / "gone.csv")
+
+
+def test_descriptions__every_column_of_every_table(tmp_path: Path) -> None:
+    write_descriptions(TABLES, tmp_path)
+    package = json.loads((tmp_path / "datapackage.json").read_text())
+    assert {r["name"]: [f["name"] for f in r["schema"]["fields"]] for r in package["resources"]} == {
+        t.name: list(t.names) for t in TABLES.values()
+    }
+    dictionary = pd.read_csv(tmp_path / "data_dictionary.csv")
+    assert len(dictionary) == sum(len(t.columns) for t in TABLES.values())
