@@ -11,15 +11,18 @@ values in doubt is refused with an `FcsError`. `writer` writes files that this r
 exactly.
 """
 
+from immunoprofile.fcs.acquisition import Acquisition
+from immunoprofile.fcs.catalogue import ERRORS, FINDINGS
 from immunoprofile.fcs.channels import Channel
 from immunoprofile.fcs.events import Events
-from immunoprofile.fcs.findings import ERRORS, FINDINGS, Finding, Strictness
+from immunoprofile.fcs.findings import Finding, Strictness
 from immunoprofile.fcs.reader import read_fcs, read_fcs_datasets
 from immunoprofile.fcs.writer import ChannelSpec, write_fcs
 
 __all__ = [
     "ERRORS",
     "FINDINGS",
+    "Acquisition",
     "Channel",
     "ChannelSpec",
     "Events",

@@ -127,7 +127,7 @@ def _read_channel(
         marker=keywords.get(f"$P{number}S", "").strip() or None,
         index=index,
         range=size,
-        bits=column.dtype.itemsize * 8,
+        bits=column.width * 8,
         kind=kind,
         gain=1.0 if kind == "time" else _read_gain(keywords, number, amplification, inspection),
         amplification=amplification,

@@ -120,6 +120,18 @@ def read_column(place: DataPlace, index: int) -> NDArray[np.generic]:
     return out
 
 
+def count_nonfinite(place: DataPlace) -> NDArray[np.int64]:
+    """(n_channels, 2) how many NaN and how many infinite values each channel holds; integers have none."""
+    counts = np.zeros((len(place.layout.columns), 2), dtype=np.int64)
+    floats = [j for j, c in enumerate(place.layout.columns) if c.dtype.kind == "f"]
+    for first, views in _walk_views(place, floats, _CHUNK_EVENTS, 0, place.n_events):
+        n = min(_CHUNK_EVENTS, place.n_events - first)
+        for j, view in zip(floats, views, strict=True):
+            values = _masked(view[:n], place.layout.columns[j])
+            counts[j] += np.count_nonzero(np.isnan(values)), np.count_nonzero(np.isinf(values))
+    return counts
+
+
 def common_dtype(place: DataPlace) -> np.dtype[np.generic]:
     """The smallest dtype that holds every channel exactly.
 

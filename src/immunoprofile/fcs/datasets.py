@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import FileIO
 
+from immunoprofile.fcs.checksum import FIELD_BYTES, check_checksum, is_field
 from immunoprofile.fcs.findings import Inspection
-from immunoprofile.fcs.header import HEADER_BYTES
+from immunoprofile.fcs.header import HEADER_BYTES, Span
 from immunoprofile.fcs.keywords import read_whole
+from immunoprofile.fcs.segments import DataSet
 from immunoprofile.fcs.source import Source, read_at
 
 _SCANNED = 65_536
-_CHECKSUM = re.compile(rb"[0-9A-Fa-f ]{8}")
 _HEADER = re.compile(rb"FCS[0-9]\.[0-9]    ")
 _BLANK = b" \0\r\n\t"
 
@@ -42,15 +43,33 @@ def find_next(
     return base + distance
 
 
-def check_trailing(stream: FileIO, source: Source, after: int, inspection: Inspection) -> None:
-    """Note what follows the last segment: nothing, or the 8 characters of a checksum, is as it should be."""
-    count = source.size - after
+def check_gap(one: DataSet, spans: Sequence[Span], data_begin: int) -> None:
+    """Note bytes before DATA that no segment claims: there should be blanks, and events if DATA begins too late."""
+    before = max((s.end + 1 for s in spans if s.end < data_begin), default=HEADER_BYTES)
+    gap = one.read(before, min(data_begin - before, _SCANNED))
+    if gap.strip(_BLANK):
+        one.inspection.note("FCS-GAP", f"byte {before}", f"{data_begin - before:,} bytes that no segment claims")
+
+
+def check_trailing(
+    stream: FileIO, source: Source, base: int, after: int, following: int | None, inspection: Inspection
+) -> None:
+    """Check the checksum, and note what else follows the last segment: nothing is as it should be.
+
+    Parameters
+    ----------
+    base, after, following
+        First byte of the data set, one past its last segment, and first byte of the next data set if any.
+    """
+    end = source.size if following is None else following
+    count = end - after
     if count <= 0:
         return
-    rest = read_at(stream, source, after, _SCANNED)
-    if _CHECKSUM.match(rest):
-        rest, count = rest[8:], count - 8
-    where = f"byte {source.size - count}"
+    rest = read_at(stream, source, after, min(_SCANNED, count))
+    check_checksum(stream, source, base, after, rest, inspection)
+    if is_field(rest[:FIELD_BYTES]) or rest[:FIELD_BYTES] == b" " * FIELD_BYTES:
+        rest, count = rest[FIELD_BYTES:], count - FIELD_BYTES
+    where = f"byte {end - count - base}"
     if _HEADER.search(rest):
         inspection.note("FCS-CONCATENATED", where, "another FCS header follows that $NEXTDATA does not name")
     elif count > len(rest) or rest.strip(_BLANK):

@@ -11,16 +11,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from immunoprofile.fcs.acquisition import Acquisition
 from immunoprofile.fcs.channels import Channel
 from immunoprofile.fcs.data import (
     DataPlace,
+    count_nonfinite,
     read_column,
     read_linear,
     read_values,
     walk_linear_blocks,
 )
-from immunoprofile.fcs.findings import Finding
-from immunoprofile.fcs.source import access_error, check_unchanged, reopen_source
+from immunoprofile.fcs.findings import Finding, Inspection, Strictness
+from immunoprofile.fcs.source import access_error, check_unchanged, read_at, reopen_source
 from immunoprofile.spillover import Spillover
 
 
@@ -47,6 +49,12 @@ class Events:
         Everything that was odd, in the order in which the file was read.
     dataset
         Number of the data set in the file, from 1.
+    acquisition
+        Cytometer, serial number, begin and end, volume, lost events, voltages.
+    analysis
+        Keywords of the ANALYSIS segment.
+    others
+        First byte in the file and size of each OTHER segment; `read_other` gives their bytes.
 
     Notes
     -----
@@ -64,6 +72,9 @@ class Events:
     findings: tuple[Finding, ...]
     dataset: int
     place: DataPlace = field(repr=False)
+    acquisition: Acquisition = field(default=Acquisition(), repr=False)
+    analysis: Mapping[str, str] = field(default_factory=dict, repr=False)
+    others: tuple[tuple[int, int], ...] = field(default=(), repr=False)
 
     @property
     def n_channels(self) -> int:
@@ -126,6 +137,25 @@ class Events:
             raise ValueError(f"no blocks of {size} events from {start} to {stop} in {self.n_events}")
         chosen = [self._checked(c) for c in columns]
         return walk_linear_blocks(self.place, chosen, size, start, stop)
+
+    def count_nonfinite(self) -> NDArray[np.int64]:
+        """(n_channels, 2) NaN and infinite values of each channel; reads DATA, all of it."""
+        return count_nonfinite(self.place)
+
+    def check_data(self) -> tuple[Finding, ...]:
+        """Findings that only DATA can give: NaN and infinite values, one finding a channel that has some."""
+        inspection = Inspection(str(self.path), Strictness.REPORT, self.dataset)
+        for channel, (n_nan, n_infinite) in zip(self.channels, self.count_nonfinite().tolist(), strict=True):
+            if n_nan or n_infinite:
+                what = f"holds {n_nan:,} NaN and {n_infinite:,} infinite values in {self.n_events:,} events"
+                inspection.note("FCS-NONFINITE", f"channel {channel.index + 1}", what)
+        return inspection.findings
+
+    def read_other(self, index: int) -> bytes:
+        """Bytes of OTHER segment `index` (from 0), whose meaning only the vendor knows."""
+        begin, size = self.others[index]
+        with reopen_source(self.place.source) as stream:
+            return read_at(stream, self.place.source, begin, size)
 
     @cached_property
     def sha256(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from immunoprofile.fcs.findings import Inspection, quote
 
@@ -32,8 +32,18 @@ _EXPECTED = {
     "FCS2.0": ("$NEXTDATA",),
     "FCS3.0": ("$NEXTDATA", *_SEGMENTS),
     "FCS3.1": ("$NEXTDATA", *_SEGMENTS),
-    "FCS3.2": ("$NEXTDATA",),
+    "FCS3.2": ("$NEXTDATA", "$CYT"),
 }
+
+# Names that any version of the standard from 2.0 to 3.2 defines; each $Pn, $Gn and $Rn with a number in its place.
+_DEFINED = re.compile(
+    r"\$(?:ABRT|ASC|(?:BEGIN|END)(?:ANALYSIS|DATA|STEXT|DATETIME)|BTIM|BYTEORD|CARRIERID|CARRIERTYPE|CELLS|COM|COMP|CSMODE"
+    r"|CSTOT|CSV[0-9]+FLAG|CSVBITS|CYT|CYTSN|DATATYPE|DATE|DFC[0-9]+TO[0-9]+|ETIM|EXP|FIL|FLOWRATE|GATE|GATING|INST"
+    r"|LAST_MODIFIED|LAST_MODIFIER|LOCATIONID|LOST|MODE|NEXTDATA|OP|ORIGINALITY|PAR|PKN?[0-9]+|PLATEID|PLATENAME|PROJ"
+    r"|SMNO|SPILLOVER|SRC|SYS|TIMESTEP|TOT|TR|UNICODE|UNSTAINEDCENTERS|UNSTAINEDINFO|VOL|WELLID"
+    r"|P[0-9]+(?:ANALYTE|B|CALIBRATION|D|DATATYPE|DET|E|F|FEATURE|G|L|N|O|P|R|S|T|TAG|TYPE|V)"
+    r"|G[0-9]+[EFNPRSTV]|R[0-9]+[IW])"
+)
 
 
 def is_structural(key: str) -> bool:
@@ -68,6 +78,16 @@ def check_expected(version: str, keywords: Mapping[str, str], inspection: Inspec
     for key in _EXPECTED[version]:
         if key not in keywords:
             inspection.note("FCS-KEYWORD-ABSENT", "TEXT", f"{key} is missing; read as 0")
+
+
+def check_known(keywords: Iterable[str], inspection: Inspection) -> None:
+    """Note keywords that begin with ``$`` and are not the standard's: vendors' own, or a name that was damaged."""
+    strange = [k for k in keywords if k.startswith("$") and not _DEFINED.fullmatch(k)]
+    if strange:
+        more = f" and {len(strange) - 8} more" if len(strange) > 8 else ""
+        inspection.note(
+            "FCS-KEYWORD-UNKNOWN", "TEXT", f"{', '.join(map(quote, strange[:8]))}{more} not in the standard"
+        )
 
 
 def read_whole(keywords: Mapping[str, str], key: str, inspection: Inspection, default: int | None = None) -> int:

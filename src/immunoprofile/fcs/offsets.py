@@ -49,9 +49,7 @@ class _Search:
         return {
             name: span
             for name, span in self.pairs.items()
-            if span.size == total * self.row_bytes > 0
-            and span.end < self.available
-            and self.clash(span) is None
+            if span.size == total * self.row_bytes > 0 and span.end < self.available and self.clash(span) is None
         }
 
 
@@ -124,7 +122,9 @@ def _locate_free_text(
                 counts[span] = count_numbers(span)
             except FcsError as fault:
                 faults.append(fault)
-    fitting = [s for s, n in counts.items() if n == (n if total is None else total * n_channels) and n % n_channels == 0]
+    fitting = [
+        s for s, n in counts.items() if n == (n if total is None else total * n_channels) and n % n_channels == 0
+    ]
     if len({s.begin for s in fitting}) == 1:
         span = min(fitting, key=lambda s: s.end)
         if len(set(search.pairs.values())) > 1:
@@ -136,7 +136,9 @@ def _locate_free_text(
         raise inspection.error("FCS-DATA-AMBIGUOUS", "DATA", f"{_shown(search.pairs)}: both hold the numbers of $TOT")
     if faults:
         raise faults[0]
-    what = f"{_shown(search.pairs)}: not {total} events of {n_channels} numbers" if counts else "DATA is not in the file"
+    what = (
+        f"{_shown(search.pairs)}: not {total} events of {n_channels} numbers" if counts else "DATA is not in the file"
+    )
     raise inspection.error("FCS-DATA-SIZE" if counts else "FCS-DATA-OFFSETS", "DATA", what)
 
 

@@ -2,49 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from io import FileIO
 from os import PathLike
 from pathlib import Path
 
 from immunoprofile.errors import FcsError
+from immunoprofile.fcs.acquisition import read_acquisition
+from immunoprofile.fcs.catalogue import FINDINGS
 from immunoprofile.fcs.channels import read_channels, read_scalings
 from immunoprofile.fcs.data import DataPlace
-from immunoprofile.fcs.datasets import check_trailing, find_next, is_same_acquisition
+from immunoprofile.fcs.datasets import check_gap, check_trailing, find_next, is_same_acquisition
+from immunoprofile.fcs.digits import count_free_numbers
 from immunoprofile.fcs.events import Events
-from immunoprofile.fcs.findings import FINDINGS, Finding, Inspection, Strictness
-from immunoprofile.fcs.header import HEADER_BYTES, Header, Span, read_header
-from immunoprofile.fcs.keywords import (
-    check_expected,
-    missing_keywords,
-    read_parameter_count,
-    whole_number,
+from immunoprofile.fcs.findings import Finding, Inspection, Strictness
+from immunoprofile.fcs.header import Header, Span, read_header
+from immunoprofile.fcs.keywords import check_expected, check_known, missing_keywords, read_parameter_count
+from immunoprofile.fcs.layout import Layout, read_layout
+from immunoprofile.fcs.offsets import Located, locate_data
+from immunoprofile.fcs.segments import (
+    DataSet,
+    analysis_span,
+    optional_span,
+    read_analysis,
+    read_supplement,
+    read_text_bytes,
+    text_proper,
 )
-from immunoprofile.fcs.layout import read_layout
-from immunoprofile.fcs.offsets import locate_data
-from immunoprofile.fcs.source import Source, open_source, read_at
+from immunoprofile.fcs.source import open_source
 from immunoprofile.fcs.spilltext import read_spillover_text
-from immunoprofile.fcs.text import MAX_TEXT_BYTES, Keywords, merge_supplement, read_text
+from immunoprofile.fcs.text import Keywords, merge_supplement, read_text
 
 _HEADER_AND_OTHERS = 4096  # offsets of OTHER segments stand between the HEADER and TEXT
 _MAX_DATASETS = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class _DataSet:
-    """One data set while it is read: the open file, where the set begins, what is noticed."""
-
-    stream: FileIO
-    source: Source
-    base: int
-    inspection: Inspection
-
-    def holds(self, span: Span) -> bool:
-        return HEADER_BYTES <= span.begin <= span.end < self.source.size - self.base
-
-    def read(self, begin: int, size: int) -> bytes:
-        return read_at(self.stream, self.source, self.base + begin, size)
 
 
 def read_fcs(path: str | PathLike[str], *, strictness: Strictness = Strictness.REPORT) -> Events:
@@ -98,21 +89,40 @@ def read_fcs_datasets(path: str | PathLike[str], *, strictness: Strictness = Str
             inspection = Inspection(str(source.path), strictness, len(sets) + 1)
             if len(sets) == _MAX_DATASETS:
                 raise inspection.error("FCS-DATASETS-LIMIT", "$NEXTDATA", f"more than {_MAX_DATASETS} data sets")
-            events, base = _read_set(_DataSet(stream, source, base, inspection))
+            events, base = _read_set(DataSet(stream, source, base, inspection))
             sets.append(events)
     return sets
 
 
-def _read_set(one: _DataSet) -> tuple[Events, int | None]:
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """Where the segments of a data set are, as far as they were found; DATA not yet."""
+
+    header: Header
+    text: Span
+    supplement: Span | None
+    analysis: Span | None
+
+    @property
+    def occupied(self) -> dict[str, Span]:
+        """What DATA may not overlap."""
+        named = {"TEXT": self.text, "supplemental TEXT": self.supplement, "ANALYSIS": self.analysis}
+        return {name: span for name, span in named.items() if span is not None}
+
+
+def _read_set(one: DataSet) -> tuple[Events, int | None]:
     """One data set, and where the next begins."""
     inspection = one.inspection
     header = read_header(one.read(0, _HEADER_AND_OTHERS), inspection)
-    raw = _read_text_bytes(one, header)
-    primary = read_text(raw, "TEXT", partial(missing_keywords, header.version), inspection)
+    raw = read_text_bytes(one, header)
+    inspection.text, inspection.text_begin = raw, header.text.begin
+    fits = partial(_fits, one, header, raw)
+    primary = read_text(raw, "TEXT", partial(missing_keywords, header.version), inspection, fits)
     check_expected(header.version, primary, inspection)
-    stext = _optional_span(one, primary, "STEXT", "FCS-STEXT")
-    supplement = _read_supplement(one, header, stext, raw[:1])
+    stext = optional_span(one, primary, "STEXT", "FCS-STEXT")
+    supplement = read_supplement(one, header, stext, raw[:1])
     keywords = Keywords(merge_supplement(primary, supplement or {}, inspection))
+    check_known(keywords, inspection)
 
     layout = read_layout(keywords, header.version, read_parameter_count(keywords, len(raw), inspection), inspection)
     channels = read_channels(keywords, header.version, layout, inspection)
@@ -120,22 +130,10 @@ def _read_set(one: _DataSet) -> tuple[Events, int | None]:
     spillover = read_spillover_text(keywords, channels, inspection)
 
     following = find_next(keywords, one.stream, one.source, one.base, inspection)
-    limit = (one.source.size if following is None else following) - one.base
-    analysis = _analysis(one, header, keywords)
-    occupied = {"TEXT": _text_proper(header.text, raw)}
-    occupied |= {"supplemental TEXT": stext} if stext is not None and supplement is not None else {}
-    occupied |= {"ANALYSIS": analysis} if analysis is not None else {}
-    located = locate_data(header, keywords, occupied, layout.row_bytes, limit, inspection)
-    if located.begin == header.text.end:
-        inspection.note(
-            "FCS-DATA-TOUCHES", f"byte {located.begin}", "is declared as the end of TEXT and the begin of DATA"
-        )
-    if following is None:
-        spans = [header.text, stext, analysis, *header.others]
-        ends = [s.end for s in spans if s is not None and one.holds(s)]
-        check_trailing(one.stream, one.source, one.base + max(located.end, *ends) + 1, inspection)
-
-    place = DataPlace(one.source, one.base + located.begin, located.n_events, layout, scalings)
+    analysis = analysis_span(one, header, keywords)
+    parts = _Parts(header, text_proper(header.text, raw), stext if supplement is not None else None, analysis)
+    located = _locate(one, parts, keywords, layout, following)
+    _check_surroundings(one, parts, located, following, stext)
     events = Events(
         path=one.source.path,
         version=header.version,
@@ -143,69 +141,50 @@ def _read_set(one: _DataSet) -> tuple[Events, int | None]:
         channels=channels,
         keywords=keywords,
         spillover=spillover,
+        acquisition=read_acquisition(keywords, channels, inspection),
+        analysis=Keywords(read_analysis(one, analysis, raw[:1])),
+        others=tuple((one.base + s.begin, s.size) for s in header.others if one.holds(s)),
         findings=inspection.findings,
         dataset=inspection.dataset,
-        place=place,
+        place=DataPlace(
+            one.source, one.base + located.begin, located.n_events, layout, scalings, located.end - located.begin + 1
+        ),
     )
     return events, following
 
 
-def _read_text_bytes(one: _DataSet, header: Header) -> bytes:
-    span = header.text
-    if span.begin < HEADER_BYTES or span.end <= span.begin:
-        raise one.inspection.error(
-            "FCS-TEXT-OFFSETS", "byte 10", f"HEADER places TEXT at {span.begin} to {span.end}",
-            expected=f"a begin from byte {HEADER_BYTES} on and an end after it",
-        )  # fmt: skip
-    if span.size > MAX_TEXT_BYTES:
-        raise one.inspection.error("FCS-TEXT-LIMIT", "byte 18", f"TEXT is declared with {span.size:,} bytes")
-    raw = one.read(span.begin, span.size)
-    if len(raw) < span.size:
-        raise one.inspection.error(
-            "FCS-TEXT-TRUNCATED", f"byte {span.begin + len(raw)}", "file ends within TEXT",
-            expected=f"{span.size} bytes of TEXT", found=f"{len(raw)} bytes",
-        )  # fmt: skip
-    return raw
+def _locate(one: DataSet, parts: _Parts, keywords: Mapping[str, str], layout: Layout, following: int | None) -> Located:
+    limit = (one.source.size if following is None else following) - one.base
+
+    def count_numbers(span: Span) -> int:
+        return count_free_numbers(one.stream, one.source, one.base + span.begin, span.size, one.inspection)
+
+    return locate_data(parts.header, keywords, parts.occupied, layout, limit, count_numbers, one.inspection)
 
 
-def _text_proper(span: Span, raw: bytes) -> Span:
-    """TEXT without its last byte where its final delimiter stands before that: some files count one too many."""
-    return Span(span.begin, span.end - 1) if raw[-2:-1] == raw[:1] else span
-
-
-def _optional_span(one: _DataSet, keywords: dict[str, str] | Keywords, name: str, code: str) -> Span | None:
-    """A segment that the events do not rest on: None where there is none, or none that can be."""
-    begin, end = (whole_number(keywords.get(f"${side}{name}", "0")) for side in ("BEGIN", "END"))
-    if begin == 0 == end:
-        return None
-    span = Span(begin or 0, end or 0)
-    if begin is None or end is None or not one.holds(span):
-        one.inspection.note(code, f"$BEGIN{name}", f"places {name} where it cannot be; it was left out")
-        return None
-    return span
-
-
-def _read_supplement(one: _DataSet, header: Header, span: Span | None, delimiter: bytes) -> dict[str, str] | None:
-    """Keywords of supplemental TEXT; None where there is none, none readable, or primary TEXT is meant."""
-    if span is None or span.begin == header.text.begin:
-        return None
-    raw = one.read(span.begin, min(span.size, MAX_TEXT_BYTES))
-    if raw[:1] != delimiter:
-        one.inspection.note("FCS-STEXT", f"byte {span.begin}", "supplemental TEXT does not begin with the delimiter")
-        return None
+def _fits(one: DataSet, header: Header, raw: bytes, keywords: Mapping[str, str]) -> bool:
+    """True where a reading of TEXT lays DATA out and finds it: the proof by size that tells two readings apart."""
+    quiet = replace(one, inspection=Inspection(one.inspection.path, Strictness.SALVAGE))
     try:
-        return read_text(raw, "supplemental TEXT", lambda _: [], one.inspection)
-    except FcsError as problem:
-        one.inspection.note("FCS-STEXT", f"byte {span.begin}", problem.problems[0].what)
-        return None
+        count = read_parameter_count(keywords, len(raw), quiet.inspection)
+        layout = read_layout(keywords, header.version, count, quiet.inspection)
+        _locate(quiet, _Parts(header, text_proper(header.text, raw), None, None), keywords, layout, None)
+    except FcsError:
+        return False
+    return True
 
 
-def _analysis(one: _DataSet, header: Header, keywords: Keywords) -> Span | None:
-    """ANALYSIS as HEADER or TEXT places it; only to know which bytes are not DATA."""
-    span = header.analysis
-    if span is None:
-        return _optional_span(one, keywords, "ANALYSIS", "FCS-ANALYSIS")
-    if one.holds(span):
-        return span
-    one.inspection.note("FCS-ANALYSIS", "byte 42", f"HEADER places ANALYSIS at {span.begin} to {span.end}")
-    return None
+def _check_surroundings(
+    one: DataSet, parts: _Parts, located: Located, following: int | None, stext: Span | None
+) -> None:
+    """Look at the bytes before and after DATA, and at the checksum."""
+    header, inspection = parts.header, one.inspection
+    if located.begin == header.text.end:
+        inspection.note(
+            "FCS-DATA-TOUCHES", f"byte {located.begin}", "is declared as the end of TEXT and the begin of DATA"
+        )
+    spans = [s for s in (parts.text, stext, parts.analysis, *header.others) if s is not None and one.holds(s)]
+    if located.n_events:
+        check_gap(one, spans, located.begin)
+    after = max(located.end, *(s.end for s in spans)) + 1
+    check_trailing(one.stream, one.source, one.base, one.base + after, following, inspection)

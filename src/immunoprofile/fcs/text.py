@@ -56,7 +56,11 @@ class _Tokens:
 
 
 def read_text(
-    raw: bytes, where: str, missing: Callable[[Mapping[str, str]], list[str]], inspection: Inspection
+    raw: bytes,
+    where: str,
+    missing: Callable[[Mapping[str, str]], list[str]],
+    inspection: Inspection,
+    fits: Callable[[Mapping[str, str]], bool] = lambda _: True,
 ) -> dict[str, str]:
     """Keywords of a TEXT segment.
 
@@ -68,6 +72,8 @@ def read_text(
         The segment's name in messages, ``TEXT`` or ``supplemental TEXT``.
     missing
         Names the required keywords that a reading lacks; a reading that lacks some is not the right one.
+    fits
+        Tells whether DATA is where a reading says; asked only where two readings make sense.
 
     Raises
     ------
@@ -82,7 +88,7 @@ def read_text(
     body = raw[1:]
     if body.count(delimiter) > MAX_TOKENS:
         raise inspection.error("FCS-TEXT-LIMIT", where, f"it has more than {MAX_TOKENS:,} delimiters")
-    tokens = _choose(body, delimiter, where, missing, inspection)
+    tokens = _choose(body, delimiter, where, missing, inspection, fits)
     if not tokens.ended:
         inspection.note("FCS-TEXT-UNTERMINATED", where, f"{where} does not end with its delimiter {quote(delimiter)}")
     if tokens.stray:
@@ -96,6 +102,7 @@ def _choose(
     where: str,
     missing: Callable[[Mapping[str, str]], list[str]],
     inspection: Inspection,
+    fits: Callable[[Mapping[str, str]], bool],
 ) -> _Tokens:
     """The reading by the rule, or the one with empty values where only that makes sense."""
     by_rule = _split(body, delimiter, empty_values=False)
@@ -103,17 +110,17 @@ def _choose(
     swallowed = [k for k in by_rule.keys if delimiter in k]
     suspect = any(p.startswith(_KEYWORD_MARKS) for k in swallowed for p in k.split(delimiter)[1:])
     if fault is None and not suspect:
-        for key in swallowed:
-            inspection.note("FCS-TEXT-KEYWORD", where, f"keyword {quote(key)} holds an escaped delimiter")
-        return by_rule
+        return _note_swallowed(by_rule, swallowed, where, inspection)
     with_empty = _split(body, delimiter, empty_values=True)
     if delimiter * 2 in body and _fault(with_empty, where, missing) is None:
+        if fault is None and not _is_other_right(by_rule, with_empty, where, inspection, fits):
+            return _note_swallowed(by_rule, swallowed, where, inspection)
         empty = [k for k, v in zip(with_empty.keys, with_empty.items[1::2], strict=True) if not v]
         shown = ", ".join(quote(k) for k in empty[:5])
         inspection.note("FCS-TEXT-EMPTY", where, f"{len(empty)} keywords have empty values: {shown}")
         return with_empty
     if fault is None:
-        return by_rule
+        return _note_swallowed(by_rule, swallowed, where, inspection)
     dangling = _Tokens(by_rule.items[:-1], ended=True)
     if not by_rule.ended and _fault(dangling, where, missing) is None:
         rest = quote(by_rule.items[-1])
@@ -121,6 +128,45 @@ def _choose(
         return dangling
     code, what = fault
     raise inspection.error(code, where, what)
+
+
+def _note_swallowed(tokens: _Tokens, swallowed: list[bytes], where: str, inspection: Inspection) -> _Tokens:
+    for key in swallowed:
+        inspection.note("FCS-TEXT-KEYWORD", where, f"keyword {quote(key)} holds an escaped delimiter")
+    return tokens
+
+
+def _is_other_right(
+    by_rule: _Tokens,
+    with_empty: _Tokens,
+    where: str,
+    inspection: Inspection,
+    fits: Callable[[Mapping[str, str]], bool],
+) -> bool:
+    """Whether a reading with empty values is the right one, though the rule gives one without fault.
+
+    Raises
+    ------
+    FcsFormatError
+        The two differ in what decides the values, and DATA fits both.
+    """
+    first, second = _as_mapping(by_rule), _as_mapping(with_empty)
+    if not fits(second):
+        return False
+    differ = [k for k in first.keys() | second.keys() if is_structural(k) and first.get(k) != second.get(k)]
+    if differ and fits(first):
+        raise inspection.error(
+            "FCS-TEXT-AMBIGUOUS",
+            where,
+            f"{quote(min(differ))} depends on whether a doubled delimiter is an empty value",
+        )
+    return True
+
+
+def _as_mapping(tokens: _Tokens) -> dict[str, str]:
+    """Keywords and values of a reading, for a look at it; the first of two values counts."""
+    pairs = zip(reversed(tokens.keys), reversed(tokens.items[1::2]), strict=True)
+    return {k.upper().decode("latin-1"): v.decode("latin-1") for k, v in pairs}
 
 
 def _fault(tokens: _Tokens, where: str, missing: Callable[[Mapping[str, str]], list[str]]) -> tuple[str, str] | None:
@@ -131,8 +177,7 @@ def _fault(tokens: _Tokens, where: str, missing: Callable[[Mapping[str, str]], l
         return "FCS-TEXT-TOKENS", f"{where} has keyword {quote(tokens.items[-1])} without a value"
     if any(not k.strip(_PADDING) for k in tokens.keys):
         return "FCS-TEXT-TOKENS", f"{where} has a keyword of no characters"
-    pairs = zip(tokens.keys, tokens.items[1::2], strict=True)
-    lacking = missing({k.upper().decode("latin-1"): v.decode("latin-1") for k, v in pairs})
+    lacking = missing(_as_mapping(tokens))
     if lacking:
         more = f" and {len(lacking) - 8} more" if len(lacking) > 8 else ""
         return "FCS-KEYWORD-MISSING", f"required keyword {', '.join(lacking[:8])}{more} is missing"
