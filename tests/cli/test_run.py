@@ -83,7 +83,8 @@ def test_run__json_holds_the_answers(immunoprofile, study):
     assert found["failures"] == []
     primary = [r for r in found["association"] if r["role"] == "primary"]
     assert [(r["pop_id"], r["denom_id"]) for r in primary] == [("treg", "cd4")]
-    assert 0 < primary[0]["p_raw"] <= 1
+    assert primary[0]["n_total"] + primary[0]["n_missing"] == 6
+    assert primary[0]["effect"] > 0
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
@@ -131,9 +132,17 @@ def cut(study: Path) -> None:
     first_file(study).write_bytes(first_file(study).read_bytes()[:-5_000])
 
 
+def rename_marker(study: Path) -> None:
+    """One file calls CD127 otherwise; the name is as long, so that every offset stays right."""
+    raw = first_file(study).read_bytes()
+    assert raw.count(b"CD127") == 1
+    first_file(study).write_bytes(raw.replace(b"CD127", b"XY127"))
+
+
 FAILURES = {
     "missing-file": (lose, "FCS-MISSING", "file does not exist. Check the path."),
     "text-file": (make_text, "FCS-NOT-FCS", "Give the FCS file that the cytometer wrote."),
+    "marker-that-the-panel-lacks": (rename_marker, "PANEL-MISSING", "CD127"),
     "truncated": (cut, "FCS-TRUNCATED", "Copy the file again from the cytometer, in binary mode."),
 }
 
@@ -150,19 +159,6 @@ def test_run__a_sample_that_fails_is_listed_and_the_others_are_done(immunoprofil
     failures = load_results(study.parent / "results").failures
     assert failures[["item_id", "item_kind", "code"]].to_numpy().tolist() == [[name, "sample", code]]
     assert "; 1 failed." in outcome.stdout
-
-
-def no_marker(study: Path) -> None:
-    own_template(study, 'names = ["CD127", "IL7R"]', 'names = ["CD999"]')
-
-
-def test_run__a_marker_that_the_panel_lacks_fails_each_sample_with_its_name(immunoprofile, study):
-    no_marker(study)
-    outcome = immunoprofile("run", study, "-q")
-    assert outcome.exit_code in {2, 3}
-    assert "CD127" in outcome.stderr
-    assert "CD999" in outcome.stderr
-    assert "Traceback" not in outcome.stderr
 
 
 def no_baseline(study: Path) -> None:

@@ -153,8 +153,8 @@ def test_respond__names_every_problem_of_every_sheet_with_file_and_row(immunopro
     assert outcome.exit_code == 2
     lines = outcome.stderr.splitlines()
     assert any(line.startswith(f"Error: {sheet}: header: column platelets has no unit") for line in lines)
-    assert any(line.startswith(f"Error: {bleeding}: row 2: ") and '"SIM-001"' in line for line in lines)
-    assert any(line.startswith(f"Error: {bleeding}: row 3: ") for line in lines)
+    assert any(line.startswith(f"Error: {bleeding}: row 2, subject_id: ") and '"SIM-001"' in line for line in lines)
+    assert any(line.startswith(f"Error: {bleeding}: row 3, day: ") for line in lines)
     assert not (tmp_path / "out").exists()
 
 
@@ -211,7 +211,7 @@ def test_compare__without_a_response_asks_about_change_alone(immunoprofile, fini
     [
         ("--primary", "treg/cd5", "no population of the change table fit"),
         ("--primary", "treg", "several populations of the change table fit"),
-        ("--baseline", "B1", 'no sample of visit "B1". Did you mean "BL"?'),
+        ("--baseline", "Bl", 'no sample of visit "Bl". Did you mean "BL"?'),
         ("--window", "BL", "the window holds the baseline visit BL"),
         ("--definition", "iwg-2010", 'no response by definition "iwg-2010"'),
     ],
@@ -227,7 +227,11 @@ def test_compare__a_wrong_plan_is_refused_before_anything_is_written(
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("subject_id,visit,pop_id,count\nA,BL,treg,3\n", "denom_count"), ("subject_id;visit\nA;BL\n", "column")],
+    [
+        ("subject_id,visit,pop_id,count\nA,BL,treg,3\n", "missing from the populations table. Add the column"),
+        ("subject_id,visit\nA,BL\n", "column pop_id missing from this populations table"),
+        ("subject_id,visit,pop_id,count,denom_count\nA,BL,treg,many,9\n", "column count"),
+    ],
 )
 def test_compare__a_table_without_its_columns_is_refused(immunoprofile, tmp_path, text, words):
     table = tmp_path / "populations.csv"
@@ -354,5 +358,5 @@ def test_gates_check__names_every_problem(immunoprofile, tmp_path):
     outcome = immunoprofile("gates", "check", path)
     assert outcome.exit_code == 2
     assert outcome.stderr.startswith(f"Error: {path}: ")
-    assert 'no population named "Lymphocyte"' in outcome.stderr
+    assert 'no gate named "Lymphocyte". Did you mean "Lymphocytes"?' in outcome.stderr
     assert 'no marker named "CD26"' in outcome.stderr

@@ -16,7 +16,7 @@ from immunoprofile.comparison import clopper_pearson
 from immunoprofile.comparison.answer import ALPHA, MIN_PAIRS, MIN_PER_GROUP
 from immunoprofile.errors import printable
 from immunoprofile.report.meanings import P_METHODS, explain_method
-from immunoprofile.report.names import Names, effect_word, own_definition
+from immunoprofile.report.names import Names, effect_word, own_definition, split_definitions
 from immunoprofile.report.numbers import (
     absent,
     counted,
@@ -156,16 +156,14 @@ def rate_sentences(response: pd.DataFrame, own: str | None) -> Iterator[str]:
     own
         The definition that decides; None where the table names none.
     """
-    named = "definition_id" in response.columns and own is not None
-    mine = response[response["definition_id"] == own] if named else response
+    mine, others = split_definitions(response, own)
     responders, evaluable = _rate_counts(mine)
     if len(mine) == 0:
         return
     under = f" ({printable(own)})" if own else ""
     yield f"Evaluable subjects{under}: {_rate(responders, evaluable)}."
     yield f"All treated subjects, those not evaluable counted as non-response: {_rate(responders, len(mine))}."
-    others = [d for d in response["definition_id"].dropna().unique() if d != own] if named else []
-    beside = [_beside(str(d), response[response["definition_id"] == d]) for d in others]
+    beside = [_beside(str(d), rows) for d, rows in others.groupby("definition_id")] if len(others) else []
     if beside:
         yield f"By other definitions, responders of evaluable: {listed(beside, 12)}."
 

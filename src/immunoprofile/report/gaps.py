@@ -9,7 +9,7 @@ import pandas as pd
 from immunoprofile.cohort import Results
 from immunoprofile.errors import printable
 from immunoprofile.report.meanings import explain_exclusion, explain_flag, explain_response
-from immunoprofile.report.names import Names, own_definition
+from immunoprofile.report.names import Names, own_definition, split_definitions
 from immunoprofile.report.numbers import absent, counted, listed
 from immunoprofile.report.sections import Section
 
@@ -65,10 +65,9 @@ def _left_out(results: Results, names: Names) -> Iterator[str]:
 
 
 def _without_response(results: Results) -> Iterator[str]:
-    own = own_definition(results)
-    if results.response is None or own is None:
+    if results.response is None:
         return
-    mine = results.response[results.response["definition_id"] == own]
+    mine, _ = split_definitions(results.response, own_definition(results))
     lost = mine[mine["responder"].isna()]
     for reason, group in lost.groupby(lost["reason"].fillna("")):
         yield f"Response not evaluable: {_subjects(group)}: {explain_response(str(reason)) or 'no reason given'}."
@@ -95,10 +94,9 @@ def _flags(results: Results) -> Iterator[str]:
         named = results.association[results.association["role"].isin(["primary", "secondary"])]
         found = {f for text in named["flags"].dropna() for f in text.split(";") if f}
         yield from (f"{explain_flag(f)}." for f in sorted(found))
-    own = own_definition(results)
-    if results.response is None or own is None or "flags" not in results.response.columns:
+    if results.response is None:
         return
-    mine = results.response[results.response["definition_id"] == own]
+    mine, _ = split_definitions(results.response, own_definition(results))
     pairs = [(f, s) for s, t in zip(mine["subject_id"], mine["flags"].fillna(""), strict=True) for f in t.split(";")]
     for flag in sorted({f for f, _ in pairs if f}):
         subjects = listed([printable(s, 60) for f, s in pairs if f == flag])

@@ -16,6 +16,8 @@ from immunoprofile.report.numbers import absent
 
 _DEFINITION = re.compile(r"\(([^()]+)\)$")
 _USUAL = "iwg-2009"
+_SAYING = ("best_response", "reason", "flags")
+"""Columns of `response` that say more than who responded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +67,34 @@ def effect_word(measure: str) -> str:
 
 
 def own_definition(results: Results) -> str | None:
-    """The response definition that the answers rest on; the other definitions stand beside it."""
+    """The response definition that the answers rest on; None where the tables name none."""
     if results.association is not None:
         named = [_DEFINITION.search(str(c)) for c in results.association["contrast"].dropna()]
         found = [m.group(1) for m in named if m is not None]
         if found:
             return found[0]
-    if results.response is None or results.response.empty:
-        return None
-    return usual_definition(results.response)
+    return None if results.response is None else usual_definition(results.response)
 
 
-def usual_definition(response: pd.DataFrame) -> str:
+def usual_definition(response: pd.DataFrame) -> str | None:
     """``iwg-2009`` where the table has it, else the definition with the shortest name: variants add to it."""
+    if "definition_id" not in response.columns:
+        return None
     known = [str(d) for d in response["definition_id"].dropna().unique()]
-    return _USUAL if _USUAL in known else min(known, key=lambda d: (len(d), d))
+    return _USUAL if _USUAL in known else min(known, key=lambda d: (len(d), d), default=None)
+
+
+def split_definitions(response: pd.DataFrame, own: str | None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of the definition that decides, and those of the others beside it.
+
+    A table that others wrote may have subject_id and responder only: then all rows are its own, and what says more
+    is missing.
+    """
+    absent_columns = {
+        c: pd.array([pd.NA] * len(response), dtype="string") for c in _SAYING if c not in response.columns
+    }
+    whole = response.assign(**absent_columns)
+    if own is None or "definition_id" not in response.columns:
+        return whole, whole.iloc[:0]
+    mine = (whole["definition_id"] == own).fillna(False).astype(bool)
+    return whole[mine], whole[~mine]

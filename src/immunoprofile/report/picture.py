@@ -14,7 +14,7 @@ import pandas as pd
 
 from immunoprofile.cohort import Results
 from immunoprofile.errors import printable
-from immunoprofile.report.names import Names, own_definition
+from immunoprofile.report.names import Names, own_definition, split_definitions
 from immunoprofile.report.numbers import absent, counted
 
 WIDTH, HEIGHT = 720, 360
@@ -89,10 +89,9 @@ def draw_pictures(results: Results, names: Names) -> list[Picture]:
 
 def _groups(results: Results) -> dict[str, int]:
     """Subject to the number of its group; empty where no response is known at all."""
-    own = own_definition(results)
-    if results.response is None or own is None:
+    if results.response is None:
         return {}
-    mine = results.response[results.response["definition_id"] == own]
+    mine, _ = split_definitions(results.response, own_definition(results))
     pairs = zip(mine["subject_id"], mine["responder"], strict=True)
     return {str(s): 2 if absent(r) else 0 if r else 1 for s, r in pairs}
 

@@ -44,9 +44,7 @@ def render_response(response: pd.DataFrame, definition: str | None = None, *, wi
     definition
         The one that decides; ``iwg-2009`` where none is named and the table has it.
     """
-    own = definition
-    if own is None and "definition_id" in response.columns and len(response):
-        own = usual_definition(response)
+    own = definition or usual_definition(response)
     return render_sections([Section("Response rate", tuple(rate_sentences(response, own)))], width=width)[1:]
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from immunoprofile.cohort import Results
 from immunoprofile.errors import printable
 from immunoprofile.report.meanings import explain_exclusion, explain_flag, explain_method, explain_response, name_method
-from immunoprofile.report.names import Names, own_definition
+from immunoprofile.report.names import Names, own_definition, split_definitions
 from immunoprofile.report.numbers import TIE, absent, effect_interval, p_value, ratio
 
 _ROLES = ("primary", "secondary", "sensitivity", "exploratory")
@@ -65,16 +65,16 @@ def _rows(records: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> tuple
 
 
 def _subjects(results: Results) -> PageTable | None:
-    own = own_definition(results)
-    if results.response is None or own is None:
+    if results.response is None:
         return None
-    named = results.response["definition_id"] == own
-    beside = results.response[~named].groupby("subject_id")
+    own = own_definition(results)
+    mine, others_rows = split_definitions(results.response, own)
+    beside = others_rows.groupby("subject_id")
     others = {str(s): ", ".join(dict.fromkeys(map(_cell, g["best_response"]))) for s, g in beside}
     visits = _visits(results.populations)
     left_out = _left_out(results)
     rows = []
-    for r in _records(results.response[named]):
+    for r in _records(mine):
         subject = str(r["subject_id"])
         why = "" if absent(r.get("reason")) else f" ({explain_response(str(r['reason']))})"
         rows.append(
@@ -88,7 +88,7 @@ def _subjects(results: Results) -> PageTable | None:
         "Subject", "Best response", "Other definitions", "Baseline platelets, 10⁹/L", "Onset, day", "Lost, day",
         "Samples gated", "Primary comparison",
     )  # fmt: skip
-    note = f"Response by {printable(own)}. Days count from the first infusion, which is day 0."
+    note = f"Response by {printable(own or 'the table given')}. Days count from the first infusion, which is day 0."
     return PageTable("subjects", "Subjects", note, headers, tuple(rows), frozenset({3, 4, 5}))
 
 
@@ -174,7 +174,7 @@ def _associations(results: Results, names: Names) -> PageTable | None:
         "response) of the change in responders to that in non-responders, whose numbers stand behind n. A row without "
         f"p was not tested; its flags say why. {methods} {meaning}"
     )
-    numeric, unbroken = frozenset({3, 4, 6, 7}), frozenset({0, 1, 5, 8})
+    numeric, unbroken = frozenset({3, 4, 6, 7}), frozenset({0, 1, 8})
     return PageTable("association", "Comparisons", note, headers, rows, numeric, unbroken)
 
 
