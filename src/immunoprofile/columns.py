@@ -142,10 +142,10 @@ GATES_RESOLVED = Table(
 
 FAILURES = Table(
     "failures",
-    "What could not be done: one row a sample or subject and stage",
+    "What could not be done: one row a sample, subject or study and stage",
     (
-        Column("item_id", "str", "Sample or subject", alias="ITEMID"),
-        Column("item_kind", "str", "sample or subject", alias="ITEMKIND"),
+        Column("item_id", "str", "Sample, subject or study", alias="ITEMID"),
+        Column("item_kind", "str", "sample, subject or study", alias="ITEMKIND"),
         Column("stage", "str", "read, gate, tabulate, respond or compare", alias="STAGE"),
         Column("code", "str", "Stable code of the error", alias="CODE"),
         Column("message", "str", "What went wrong and what to do", alias="MESSAGE"),

@@ -30,8 +30,13 @@ def wilson(count: ArrayLike, total: ArrayLike, level: float = 0.95) -> Limits:
     -------
     lower, upper
         In 0..1; exactly 0 at count 0 and 1 at count total; NaN where total is 0.
+
+    Raises
+    ------
+    ValueError
+        A count is negative or above its total.
     """
-    k, n = np.broadcast_arrays(np.asarray(count, dtype=np.float64), np.asarray(total, dtype=np.float64))
+    k, n = _whole(count, total)
     z = NormalDist().inv_cdf(0.5 + level / 2)
     with np.errstate(divide="ignore", invalid="ignore"):
         p = k / n
@@ -46,14 +51,21 @@ def wilson(count: ArrayLike, total: ArrayLike, level: float = 0.95) -> Limits:
 def clopper_pearson(count: ArrayLike, total: ArrayLike, level: float = 0.95) -> Limits:
     """Exact (Clopper-Pearson) limits of count / total: at least `level` whatever the true proportion.
 
-    Same arguments and edges as `wilson`.
+    Arguments, edges and errors as in `wilson`.
     """
     from scipy.special import betaincinv
 
-    k, n = np.broadcast_arrays(np.asarray(count, dtype=np.float64), np.asarray(total, dtype=np.float64))
+    k, n = _whole(count, total)
     tail = (1 - level) / 2
     with np.errstate(invalid="ignore"):
         low = np.where(k == 0, 0.0, betaincinv(np.maximum(k, 1), n - k + 1, tail))
         high = np.where(k == n, 1.0, betaincinv(k + 1, np.maximum(n - k, 1), 1 - tail))
     empty = n == 0
     return np.where(empty, np.nan, low), np.where(empty, np.nan, high)
+
+
+def _whole(count: ArrayLike, total: ArrayLike) -> Limits:
+    k, n = np.broadcast_arrays(np.asarray(count, dtype=np.float64), np.asarray(total, dtype=np.float64))
+    if not ((k >= 0) & (k <= n)).all():
+        raise ValueError(f"{count} of {total} is not a proportion")
+    return k, n

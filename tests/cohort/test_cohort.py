@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -108,3 +109,14 @@ def test_progress__counts_every_sample(study_file: Path, tmp_path: Path) -> None
     profile_cohort(load_study(study_file), tmp_path / "p", progress=lambda done, total, _: seen.append((done, total)))
     assert [d for d, _ in seen] == list(range(1, len(seen) + 1))
     assert {t for _, t in seen} == {len(seen)}
+
+
+def test_run_study__all_files_bad_keeps_every_failure(study_file: Path, tmp_path: Path) -> None:
+    study = load_study(study_file)
+    copies = tuple(replace(s, file=tmp_path / "gone.fcs") for s in study.samples)
+    lost = run_study(replace(study, samples=copies), tmp_path / "lost")
+    assert len(lost.failures) == len(copies) + 1
+    assert lost.failures.query("item_kind == 'study'")["stage"].tolist() == ["compare"]
+    assert lost.populations.empty
+    assert lost.response is not None
+    assert lost.change is None

@@ -59,9 +59,10 @@ CASES: dict[str, tuple[Callable[[Make, Make, Path], Path], str, str]] = {
     ),
     "FCS-PAR-LIMIT": (lambda f, p, d: f(extra={"$PAR": "1000000000"}), "$PAR", "says 1,000,000,000 channels"),
     "FCS-MODE": (lambda f, p, d: f(extra={"$MODE": "U"}), "$MODE", "is U: histogram data"),
-    "FCS-DATATYPE": (lambda f, p, d: f(extra={"$DATATYPE": "A"}), "$DATATYPE", "is A: numbers written as text"),
     "FCS-WIDTH": (lambda f, p, d: f(extra={"$P1B": "10"}), "$P1B", "is 10 bits"),
-    "FCS-BYTE-ORDER": (lambda f, p, d: f(extra={"$BYTEORD": "3,4,1,2"}), "$BYTEORD", "a mixed order"),
+    "FCS-BYTE-ORDER": (
+        lambda f, p, d: f(extra={"$BYTEORD": "3,4,1,2"}), "$BYTEORD", "a mixed order of 4 bytes, and $P1B asks for 2",
+    ),
     "FCS-DATA-OFFSETS": (
         lambda f, p, d: f(header_data=(1, 0), text_data=(2, 0)), "DATA", "neither fits $TOT",
     ),
@@ -79,7 +80,7 @@ CASES: dict[str, tuple[Callable[[Make, Make, Path], Path], str, str]] = {
 }  # fmt: skip
 
 # These need a system that refuses, an open file that changes, or values that are asked for: tested there.
-_ELSEWHERE = {"FCS-PERMISSION", "FCS-CHANGED", "FCS-INT-EXACT", "FCS-DTYPE-MIXED"}
+_ELSEWHERE = {"FCS-PERMISSION", "FCS-CHANGED", "FCS-INT-EXACT", "FCS-DTYPE-MIXED", "FCS-DIGITS", "FCS-COMP"}
 
 
 def test_refusals__every_code_has_a_case() -> None:

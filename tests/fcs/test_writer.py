@@ -131,7 +131,7 @@ _ONE = np.ones((1, 1), np.uint16)
 @pytest.mark.parametrize(
     ("values", "specs", "options", "sentence"),
     [
-        (np.ones(3, np.float32), [ChannelSpec("A")], {}, "do not fit 1 channels"),
+        (np.ones(3, np.float32), [ChannelSpec("A")], {}, "are not events by channels"),
         (np.ones((1, 2), np.float32), [ChannelSpec("A")], {}, "do not fit 1 channels"),
         (np.ones((1, 1), np.int16), [ChannelSpec("A")], {}, "dtype int16 cannot be stored"),
         (np.ones((1, 2), np.float32), [ChannelSpec("A"), ChannelSpec("A")], {}, "detectors must be unique"),

@@ -169,3 +169,22 @@ def test_polygon__keeps_its_vertices(load) -> None:
     geometry = template.gate("p").geometry
     assert isinstance(geometry, Polygon)
     assert geometry.vertices == ((0, 0), (1, 0), (1, 1))
+
+
+def test_template__one_unknown_parent_is_one_problem(load) -> None:
+    text = (
+        HEAD
+        + T_CELLS.replace('"T"', '"T"\nparent = "Lymph"')
+        + CD4_CELLS
+        + '[[report]]\npopulation = "CD4+"\nof = ["T"]\n'
+    )
+    with pytest.raises(TemplateInvalidError) as caught:
+        load(text)
+    assert [p.code for p in caught.value.problems] == ["PARENT-UNKNOWN"]
+
+
+def test_template__a_circle_of_parents_is_one_problem(load) -> None:
+    loop = '[[gate]]\nname = "{}"\nparent = "{}"\nrange = {{ x = "CD3", min = 0.1 }}\n'
+    with pytest.raises(TemplateInvalidError) as caught:
+        load(HEAD + loop.format("a", "c") + loop.format("b", "a") + loop.format("c", "b"))
+    assert [p.code for p in caught.value.problems] == ["PARENT-CYCLE"]

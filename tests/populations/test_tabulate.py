@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,12 +21,8 @@ from immunoprofile.gating import (
     compile_plan,
     run_plan,
 )
-from immunoprofile.intervals import clopper_pearson, wilson
 from immunoprofile.populations import resolved_gates, status_of, tabulate
 from twins import ArrayEvents
-
-# The published limits are printed to six decimals.
-SIX_DECIMALS = 5e-7
 
 
 def nested(reports: tuple[Report, ...] = (), limits: tuple[tuple[str, Limit], ...] = ()) -> GatingTemplate:
@@ -131,36 +125,3 @@ def test_resolved_gates__every_gate_with_its_geometry() -> None:
     table = resolved_gates(gated(nested()), "s")
     assert table["pop_path"].tolist() == ["A", "A/B", "A/B/C"]
     assert '"bounds":[[100.0,null]]' in table["geometry"][1]
-
-
-@pytest.mark.parametrize(
-    ("count", "total", "low", "high"),
-    [(8, 18, 0.245595, 0.662836)],
-    ids=["8/18"],
-)
-def test_wilson__published_value(count: int, total: int, low: float, high: float) -> None:
-    # R: prop.test(8, 18, correct = FALSE)$conf.int
-    np.testing.assert_allclose([float(x) for x in wilson(count, total)], [low, high], atol=SIX_DECIMALS)
-
-
-@pytest.mark.parametrize(
-    ("count", "total", "low", "high"),
-    [(8, 18, 0.215302, 0.692428), (13, 18, 0.465198, 0.903051), (5, 12, 0.151652, 0.723330), (0, 18, 0.0, 0.185302)],
-)
-def test_clopper_pearson__published_values(count: int, total: int, low: float, high: float) -> None:
-    # R: binom.test(8, 18)$conf.int and so on
-    np.testing.assert_allclose([float(x) for x in clopper_pearson(count, total)], [low, high], atol=SIX_DECIMALS)
-
-
-@pytest.mark.parametrize("interval", [wilson, clopper_pearson], ids=["wilson", "clopper_pearson"])
-def test_interval__nothing_counted_says_nothing(interval) -> None:
-    assert all(math.isnan(float(x)) for x in interval(0, 0))
-
-
-@pytest.mark.parametrize("interval", [wilson, clopper_pearson], ids=["wilson", "clopper_pearson"])
-def test_interval__mirror_of_the_complement(interval) -> None:
-    count = np.arange(0, 31)
-    low, high = interval(count, 30)
-    mirrored_low, mirrored_high = interval(30 - count, 30)
-    np.testing.assert_allclose(low, 1 - mirrored_high, atol=1e-12)
-    np.testing.assert_allclose(high, 1 - mirrored_low, atol=1e-12)

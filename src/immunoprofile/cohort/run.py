@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,10 @@ import pandas as pd
 
 from immunoprofile.cohort.profile import Progress, profile_study, study_options
 from immunoprofile.cohort.results import Results, prepare_folder, write_results
+from immunoprofile.cohort.sample import describe_failure
 from immunoprofile.columns import CHANGE, FAILURES
 from immunoprofile.comparison import associate, paired_change
+from immunoprofile.errors import AnalysisError
 from immunoprofile.platelets import classify_response, explain_response, load_rule
 from immunoprofile.provenance import digest_of_value
 from immunoprofile.study import Study
@@ -61,17 +63,18 @@ def _answered(results: Results, study: Study) -> Results:
     response = classify_response(study.platelets, study.subjects, **clinical)
     counts = explain_response(study.platelets, study.subjects, **clinical)
     own = response[response["definition_id"] == load_rule(study.rule).id]
-    change = _change(results.populations, study, own)
-    primary = [{"pop_id": p.pop_id, "denom_id": p.denom_id, "measure": p.measure} for p in study.analysis.primary]
-    association = associate(change, own, primary=primary, strata=_strata(study), seed=study.analysis.seed)
-    return replace(
-        results,
-        response=response,
-        response_counts=counts,
-        change=change,
-        association=association,
-        failures=_failures(results.failures, own),
+    results = replace(
+        results, response=response, response_counts=counts, failures=_with_failures(results.failures, _no_baseline(own))
     )
+    try:
+        change = _change(results.populations, study, own)
+        primary = [{"pop_id": p.pop_id, "denom_id": p.denom_id, "measure": p.measure} for p in study.analysis.primary]
+        association = associate(change, own, primary=primary, strata=_strata(study), seed=study.analysis.seed)
+    except AnalysisError as problem:
+        # The tables stand, whatever keeps them from being compared: too many samples failed, say.
+        failure = describe_failure(study.id, "study", "compare", problem)
+        return replace(results, failures=_with_failures(results.failures, [failure]))
+    return replace(results, change=change, association=association)
 
 
 def _change(populations: pd.DataFrame, study: Study, response: pd.DataFrame) -> pd.DataFrame:
@@ -101,10 +104,10 @@ def _strata(study: Study) -> Mapping[str, str] | None:
     return dict(zip(study.subjects["subject_id"].astype(str), columns.agg(" / ".join, axis=1), strict=True))
 
 
-def _failures(failures: pd.DataFrame, response: pd.DataFrame) -> pd.DataFrame:
-    """Failures of samples, and the subjects without a baseline count."""
+def _no_baseline(response: pd.DataFrame) -> list[dict[str, str]]:
+    """The subjects without a baseline count, as failures."""
     lost = response[response["reason"].fillna("").str.split(";").map(lambda reasons: "no_baseline" in reasons)]
-    rows = [
+    return [
         {
             "item_id": subject,
             "item_kind": "subject",
@@ -115,4 +118,7 @@ def _failures(failures: pd.DataFrame, response: pd.DataFrame) -> pd.DataFrame:
         }
         for subject in lost["subject_id"]
     ]
+
+
+def _with_failures(failures: pd.DataFrame, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return sort_frame(FAILURES, pd.concat([failures, build_frame(FAILURES, rows)])) if rows else failures

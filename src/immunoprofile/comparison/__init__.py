@@ -3,7 +3,7 @@
 The room reads from top to bottom. `measures` puts counts on the scale of the analysis; `readings` checks a
 populations table and does so for every row; `change` pairs baseline and window into one number a subject. The
 statistics stand alone and take plain arrays: `signed_rank` and `shift` (did it change), `relabeling`,
-`ancova` and `rank_sum` (does the change differ by response), `rates` (how many respond), `stepdown` (many
+`ancova` and `rank_sum` (does the change differ by response), `stepdown` (many
 populations at once). `answer` is what each of them returns. `responders` reads who
 responded, `selection` picks the subjects of one question, `questions` turns questions into rows,
 `families` adjusts them together, `association` asks them all, and `wording` says one row in a sentence.
@@ -36,7 +36,6 @@ from immunoprofile.comparison.measures import (
 )
 from immunoprofile.comparison.nulls import rank_sum_null, signed_rank_null
 from immunoprofile.comparison.rank_sum import rank_sum
-from immunoprofile.comparison.rates import clopper_pearson, wilson
 from immunoprofile.comparison.relabeling import Relabelings, count_relabelings, group_difference, relabelings
 from immunoprofile.comparison.shift import hodges_lehmann, hodges_lehmann_shift
 from immunoprofile.comparison.signed_rank import signed_rank
@@ -50,7 +49,6 @@ __all__ = [
     "ancova",
     "associate",
     "benjamini_hochberg",
-    "clopper_pearson",
     "count_relabelings",
     "describe_association",
     "describe_p",
@@ -68,5 +66,4 @@ __all__ = [
     "signed_rank",
     "signed_rank_null",
     "step_down_min_p",
-    "wilson",
 ]

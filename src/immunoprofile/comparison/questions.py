@@ -12,12 +12,12 @@ from immunoprofile.comparison.ancova import ancova
 from immunoprofile.comparison.answer import ALPHA, Answer
 from immunoprofile.comparison.measures import MEASURES, effect_of
 from immunoprofile.comparison.rank_sum import rank_sum
-from immunoprofile.comparison.rates import clopper_pearson
 from immunoprofile.comparison.relabeling import Bools, Floats, group_difference
 from immunoprofile.comparison.selection import Selection
 from immunoprofile.comparison.shift import hodges_lehmann
 from immunoprofile.comparison.signed_rank import signed_rank
 from immunoprofile.errors import InsufficientDataError
+from immunoprofile.intervals import clopper_pearson
 from immunoprofile.provenance import digest_of_value
 
 Row = dict[str, Any]
@@ -225,7 +225,7 @@ def _rate(denominator: str, count: int, total: int, missing: int) -> Row:
     }  # fmt: skip
     if total == 0:
         return row
-    lo, hi = clopper_pearson(count, total)
+    lo, hi = map(float, clopper_pearson(count, total, 1.0 - ALPHA))
     limits = {"ci_lo": lo, "ci_hi": hi, "ci_level": 1.0 - ALPHA, "ci_method": "clopper_pearson"}
     return row | limits | {"estimate": count / total, "effect": count / total, "effect_lo": lo, "effect_hi": hi}
 

@@ -104,7 +104,7 @@ FINDINGS: MappingProxyType[str, tuple[Severity, str]] = MappingProxyType(
         "FCS-SPILL-IDENTITY": ("info", "the spillover matrix is the identity: it changes nothing"),
         "FCS-SPILL-OLD": (
             "info",
-            "$COMP or $DFC keywords record compensation at acquisition; not used as a matrix",
+            "$COMP or $DFC keywords record compensation at acquisition; not used unless asked for",
         ),
         "FCS-SALVAGED": ("error", "the file is cut short; its whole events were kept"),
     }
@@ -141,11 +141,6 @@ ERRORS: MappingProxyType[str, tuple[type[FcsError], str, str]] = MappingProxyTyp
         "FCS-TEXT-OFFSETS": (FcsFormatError, "the HEADER places TEXT where it cannot be", _EXPORT_AGAIN),
         "FCS-TEXT-TRUNCATED": (FcsTruncatedError, "the file ends within TEXT", _COPY_AGAIN),
         "FCS-TEXT-TOKENS": (FcsFormatError, "TEXT does not split into keywords and values", _EXPORT_AGAIN),
-        "FCS-TEXT-AMBIGUOUS": (
-            FcsFormatError,
-            "TEXT reads in two ways that place or lay out DATA differently, and both fit",
-            _EXPORT_AGAIN,
-        ),
         "FCS-TEXT-LIMIT": (FcsLimitError, "TEXT is larger than any real file needs", _EXPORT_AGAIN),
         "FCS-KEYWORD-MISSING": (FcsFormatError, "a required keyword is missing", _EXPORT_AGAIN),
         "FCS-KEYWORD-VALUE": (
@@ -166,6 +161,11 @@ ERRORS: MappingProxyType[str, tuple[type[FcsError], str, str]] = MappingProxyTyp
         ),
         "FCS-WIDTH": (FcsUnsupportedError, "a $PnB that is not read", _OTHER_FORMAT),
         "FCS-BYTE-ORDER": (FcsFormatError, "a mixed $BYTEORD of another length than $PnB", _EXPORT_AGAIN),
+        "FCS-COMP": (
+            FcsFormatError,
+            "compensation recorded at acquisition is not a matrix",
+            "Give a spillover matrix yourself.",
+        ),
         "FCS-INT-EXACT": (
             FcsUnsupportedError,
             "integers above 2**53 have no float64",
@@ -220,8 +220,8 @@ _PREFACE = (
 _FINDINGS_HEAD = (
     "## Findings",
     "",
-    "A finding is an oddity that leaves no doubt about the values, or only such doubt as its message states. It travels",
-    "with the sample. With strictness `strict` every one that is not `info` refuses the file.",
+    "A finding is an oddity that leaves no doubt about the values, or only such doubt as its message states.",
+    "It travels with the sample. With strictness `strict` every one that is not `info` refuses the file.",
     "",
     "| code | severity | meaning |",
     "|---|---|---|",

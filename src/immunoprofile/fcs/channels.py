@@ -15,6 +15,14 @@ Kind = Literal["time", "scatter", "fluorescence"]
 
 # FSC, SSC, BSC with anything after; FS, SS and FLS as words or with a number (Beckman "FS Lin", "SS0").
 _SCATTER = re.compile(r"(?:[fsb]sc|(?:fs|ss)(?:$|[^a-z])|.*\bscatter\b)", re.IGNORECASE)
+# Values of $PnTYPE in FCS 3.2 that are one of our kinds.
+_TYPES: dict[str, Kind] = {
+    "time": "time",
+    "forward scatter": "scatter",
+    "side scatter": "scatter",
+    "raw fluorescence": "fluorescence",
+    "unmixed fluorescence": "fluorescence",
+}
 _TIME = re.compile(r"time(?:$|[^a-z])", re.IGNORECASE)
 
 
@@ -33,15 +41,21 @@ class Channel:
     range
         ``$PnR``: one above the largest value that was foreseen. NaN where it is not a number.
     bits
-        ``$PnB``: width of the stored value.
+        ``$PnB``: width of the stored value; of numbers written as text 8 a character, 0 where they have no columns.
     kind
-        By name: time, scatter or fluorescence.
+        Time, scatter or fluorescence: by ``$PnTYPE`` where the file has it, else by name.
     gain
         ``$PnG`` as it is applied: 1 where absent, unusable, or beside log amplification.
     amplification
         ``$PnE`` as it is applied, decades and offset; (0, 0) is linear.
     voltage
         ``$PnV``; None where absent or not a number.
+    type
+        ``$PnTYPE`` (FCS 3.2) as it stands.
+    display
+        ``$PnD``: ``Linear`` with lower and upper bound, or ``Logarithmic`` with decades and offset. Never applied.
+    calibration
+        ``$PnCALIBRATION``: slope, offset and unit, such as MESF. Never applied.
     """
 
     detector: str
@@ -53,6 +67,9 @@ class Channel:
     gain: float = 1.0
     amplification: tuple[float, float] = (0.0, 0.0)
     voltage: float | None = None
+    type: str | None = None
+    display: tuple[str, float, float] | None = None
+    calibration: tuple[float, float, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +149,50 @@ def _read_channel(
         gain=1.0 if kind == "time" else _read_gain(keywords, number, amplification, inspection),
         amplification=amplification,
         voltage=decimal_number(keywords.get(f"$P{number}V", "")),
+        type=keywords.get(f"$P{number}TYPE", "").strip() or None,
+        display=_read_display(keywords, number, inspection),
+        calibration=_read_calibration(keywords, number, inspection),
     )
 
 
 def _kind_of(name: str, declared: str) -> Kind:
-    if declared.strip().casefold() == "time" or _TIME.match(name):
+    known = _TYPES.get(declared.strip().casefold())
+    if known is not None:
+        return known
+    if _TIME.match(name):
         return "time"
     return "scatter" if _SCATTER.match(name) else "fluorescence"
+
+
+def _read_display(keywords: Mapping[str, str], number: int, inspection: Inspection) -> tuple[str, float, float] | None:
+    key = f"$P{number}D"
+    text = keywords.get(key, "").strip()
+    if not text:
+        return None
+    parts = [p.strip() for p in text.split(",")]
+    numbers = [decimal_number(p) for p in parts[1:]]
+    name = parts[0].capitalize()
+    if name not in ("Linear", "Logarithmic") or len(numbers) != 2 or numbers[0] is None or numbers[1] is None:
+        inspection.note("FCS-METADATA", key, f"is {quote(text)}, no display scale")
+        return None
+    return name, numbers[0], numbers[1]
+
+
+def _read_calibration(
+    keywords: Mapping[str, str], number: int, inspection: Inspection
+) -> tuple[float, float, str] | None:
+    """``slope,unit`` of FCS 3.1, or ``slope,offset,unit`` of FCS 3.2."""
+    key = f"$P{number}CALIBRATION"
+    text = keywords.get(key, "").strip()
+    if not text:
+        return None
+    *numbers, unit = text.split(",")
+    values = [decimal_number(n) for n in numbers]
+    slope, offset = (values[0], 0.0) if len(values) == 1 else values if len(values) == 2 else (None, None)
+    if slope is None or offset is None or slope <= 0 or not unit.strip():
+        inspection.note("FCS-METADATA", key, f"is {quote(text)}, no calibration")
+        return None
+    return slope, offset, unit.strip()
 
 
 def _read_amplification(

@@ -67,6 +67,8 @@ def check_trailing(
         return
     rest = read_at(stream, source, after, min(_SCANNED, count))
     check_checksum(stream, source, base, after, rest, inspection)
+    if following is not None:
+        return  # between two data sets vendors keep what is their own
     if is_field(rest[:FIELD_BYTES]) or rest[:FIELD_BYTES] == b" " * FIELD_BYTES:
         rest, count = rest[FIELD_BYTES:], count - FIELD_BYTES
     where = f"byte {end - count - base}"

@@ -23,6 +23,7 @@ from immunoprofile.fcs.data import (
 )
 from immunoprofile.fcs.findings import Finding, Inspection, Strictness
 from immunoprofile.fcs.source import access_error, check_unchanged, read_at, reopen_source
+from immunoprofile.fcs.spilltext import recorded_spillover
 from immunoprofile.spillover import Spillover
 
 
@@ -150,6 +151,16 @@ class Events:
                 what = f"holds {n_nan:,} NaN and {n_infinite:,} infinite values in {self.n_events:,} events"
                 inspection.note("FCS-NONFINITE", f"channel {channel.index + 1}", what)
         return inspection.findings
+
+    def recorded_spillover(self, detectors: Sequence[str]) -> Spillover:
+        """Compensation at acquisition from ``$COMP`` or ``$DFCiTOj``; `detectors` name fluorescence detector 1, 2, ...
+
+        Raises
+        ------
+        FcsFormatError, SpilloverError
+            None is recorded, or none that can be a spillover matrix.
+        """
+        return recorded_spillover(self.keywords, detectors, str(self.path))
 
     def read_other(self, index: int) -> bytes:
         """Bytes of OTHER segment `index` (from 0), whose meaning only the vendor knows."""

@@ -229,7 +229,7 @@ def _layout_of_text(keywords: Mapping[str, str], count: int, inspection: Inspect
     for i in range(1, count + 1):
         if keywords.get(key := f"$P{i}DATATYPE", "A").strip() != "A":
             raise inspection.error(
-                "FCS-KEYWORD-VALUE", key, f"is {quote(keywords[key])} where $DATATYPE is A: text and binary in one event",
+                "FCS-KEYWORD-VALUE", key, f"is {quote(keywords[key])} where $DATATYPE is A: text beside binary",
                 expected="A", found=keywords[key],
             )  # fmt: skip
     declared = [keywords[f"$P{i}B"].strip() for i in range(1, count + 1)]

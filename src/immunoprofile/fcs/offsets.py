@@ -7,14 +7,16 @@ is refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from immunoprofile.errors import FcsError
+from immunoprofile.fcs.digits import count_free_numbers
 from immunoprofile.fcs.findings import Inspection, Strictness
 from immunoprofile.fcs.header import HEADER_BYTES, Header, Span
 from immunoprofile.fcs.keywords import read_whole
 from immunoprofile.fcs.layout import Layout
+from immunoprofile.fcs.segments import DataSet
 
 # FlowJo exports end DATA here; some cytometers leave the end at 0 or at the begin (fcs.md 1.7).
 _UNSET_END = 99_999_999
@@ -33,6 +35,7 @@ class Located:
 class _Search:
     """What is known before DATA is found."""
 
+    one: DataSet
     pairs: dict[str, Span]
     occupied: dict[str, Span]
     row_bytes: int
@@ -52,6 +55,24 @@ class _Search:
             if span.size == total * self.row_bytes > 0 and span.end < self.available and self.clash(span) is None
         }
 
+    def count_numbers(self, span: Span) -> int:
+        """Numbers in a span of text; raises FcsFormatError where it holds anything else."""
+        one = self.one
+        return count_free_numbers(one.stream, one.source, one.base + span.begin, span.size, one.inspection)
+
+    def may_begin_elsewhere(self, span: Span, need: int) -> bool:
+        """Whether DATA of too many or too few bytes may be wrong at its begin and not at its end.
+
+        Two witnesses for the begin, or TEXT right before it, settle it. Else the byte in question does: blanks and
+        zero bytes are what stands between segments, and anything else belongs to the events.
+        """
+        witnesses = [s for s in self.pairs.values() if s.begin == span.begin]
+        if len(witnesses) > 1 or any(s.end + 1 == span.begin for s in self.occupied.values()):
+            return False
+        if span.size > need:
+            return self.one.read(span.begin, 1) in (b" ", b"\0")
+        return self.one.read(span.begin - 1, 1) != b" "
+
 
 def read_span(keywords: Mapping[str, str], name: str, inspection: Inspection) -> Span | None:
     """A segment as ``$BEGINname`` and ``$ENDname`` place it; None where both are 0 or missing.
@@ -67,13 +88,12 @@ def read_span(keywords: Mapping[str, str], name: str, inspection: Inspection) ->
 
 
 def locate_data(
+    one: DataSet,
     header: Header,
     keywords: Mapping[str, str],
     occupied: Mapping[str, Span],
     layout: Layout,
     available: int,
-    count_numbers: Callable[[Span], int],
-    inspection: Inspection,
 ) -> Located:
     """Find DATA.
 
@@ -85,8 +105,6 @@ def locate_data(
         Its bytes of one event are the measure of DATA.
     available
         Bytes from the start of this data set to its end (the file's, or the next data set's begin).
-    count_numbers
-        Counts the numbers in a span of DATA; asked only of text without fixed columns, whose events have no size.
 
     Raises
     ------
@@ -95,14 +113,15 @@ def locate_data(
     FcsTruncatedError
         The file ends before ``$TOT`` events; under SALVAGE the whole events are kept instead.
     """
+    inspection = one.inspection
     total = read_whole(keywords, "$TOT", inspection) if "$TOT" in keywords else None
     in_text = read_span(keywords, "DATA", inspection)
     pairs = {k: v for k, v in (("HEADER", header.data), ("TEXT", in_text)) if v is not None}
     if in_text is None and header.version != "FCS2.0" and header.data is not None:
         inspection.note("FCS-OFFSETS-TEXT", "$BEGINDATA", "does not place DATA; the HEADER does")
-    search = _Search(pairs, dict(occupied), layout.row_bytes, available)
+    search = _Search(one, pairs, dict(occupied), layout.row_bytes, available)
     if layout.row_bytes == 0:
-        return _locate_free_text(search, total, len(layout.columns), count_numbers, inspection)
+        return _locate_free_text(search, total, len(layout.columns), inspection)
     if total is None and not layout.proved_by_size:
         return _locate_without_total(search, inspection)
     if total is None or (layout.proved_by_size and not search.exact(total)):
@@ -110,16 +129,14 @@ def locate_data(
     return _locate(search, total, inspection)
 
 
-def _locate_free_text(
-    search: _Search, total: int | None, n_channels: int, count_numbers: Callable[[Span], int], inspection: Inspection
-) -> Located:
+def _locate_free_text(search: _Search, total: int | None, n_channels: int, inspection: Inspection) -> Located:
     """Numbers between separators have no size: a pair is right where it holds ``$TOT`` times ``$PAR`` numbers."""
     counts: dict[Span, int] = {}
     faults: list[FcsError] = []
     for span in set(search.pairs.values()):
         if span.size > 0 and span.end < search.available and search.clash(span) is None:
             try:
-                counts[span] = count_numbers(span)
+                counts[span] = search.count_numbers(span)
             except FcsError as fault:
                 faults.append(fault)
     fitting = [
@@ -178,6 +195,10 @@ def _repair(search: _Search, total: int, inspection: Inspection) -> Located:
         raise inspection.error("FCS-DATA-OVERLAP", "DATA", f"{_shown(search.pairs)}: it overlaps {clash}")
     if begin + need > search.available:
         return _truncated(search, begin, search.available - begin, total, inspection)
+    if not unset and search.may_begin_elsewhere(Span(begin, begin + declared - 1), need):
+        raise inspection.error(
+            "FCS-DATA-OFFSETS", "DATA", f"{_shown(search.pairs)}: begin or end is wrong by {abs(declared - need)} bytes"
+        )
     code = "FCS-DATA-END" if unset or abs(declared - need) == 1 else "FCS-DATA-REMAINDER"
     inspection.note(code, "DATA", f"{_shown(search.pairs)}; {total:,} events end at byte {begin + need - 1}")
     return Located(begin, total, begin + (need if code == "FCS-DATA-END" else declared) - 1)

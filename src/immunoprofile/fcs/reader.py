@@ -14,7 +14,6 @@ from immunoprofile.fcs.catalogue import FINDINGS
 from immunoprofile.fcs.channels import read_channels, read_scalings
 from immunoprofile.fcs.data import DataPlace
 from immunoprofile.fcs.datasets import check_gap, check_trailing, find_next, is_same_acquisition
-from immunoprofile.fcs.digits import count_free_numbers
 from immunoprofile.fcs.events import Events
 from immunoprofile.fcs.findings import Finding, Inspection, Strictness
 from immunoprofile.fcs.header import Header, Span, read_header
@@ -155,11 +154,7 @@ def _read_set(one: DataSet) -> tuple[Events, int | None]:
 
 def _locate(one: DataSet, parts: _Parts, keywords: Mapping[str, str], layout: Layout, following: int | None) -> Located:
     limit = (one.source.size if following is None else following) - one.base
-
-    def count_numbers(span: Span) -> int:
-        return count_free_numbers(one.stream, one.source, one.base + span.begin, span.size, one.inspection)
-
-    return locate_data(parts.header, keywords, parts.occupied, layout, limit, count_numbers, one.inspection)
+    return locate_data(one, parts.header, keywords, parts.occupied, layout, limit)
 
 
 def _fits(one: DataSet, header: Header, raw: bytes, keywords: Mapping[str, str]) -> bool:
@@ -183,7 +178,9 @@ def _check_surroundings(
         inspection.note(
             "FCS-DATA-TOUCHES", f"byte {located.begin}", "is declared as the end of TEXT and the begin of DATA"
         )
-    spans = [s for s in (parts.text, stext, parts.analysis, *header.others) if s is not None and one.holds(s)]
+    spans = [
+        s for s in (header.text, parts.text, stext, parts.analysis, *header.others) if s is not None and one.holds(s)
+    ]
     if located.n_events:
         check_gap(one, spans, located.begin)
     after = max(located.end, *(s.end for s in spans)) + 1

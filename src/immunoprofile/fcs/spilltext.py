@@ -13,13 +13,14 @@ import numpy as np
 
 from immunoprofile.errors import SpilloverError
 from immunoprofile.fcs.channels import Channel
-from immunoprofile.fcs.findings import Inspection, quote
+from immunoprofile.fcs.findings import Inspection, Strictness, quote
 from immunoprofile.fcs.keywords import decimal_number, whole_number
 from immunoprofile.spillover import Spillover
 
 # The standard's keyword (FCS 3.1, 3.2.20) before BD's and its variants.
 _KEYWORDS = ("$SPILLOVER", "SPILL", "$SPILL", "SPILLOVER")
 _OLD = re.compile(r"\$COMP|\$DFC[0-9]+TO[0-9]+")
+_OLD_PAIR = re.compile(r"\$DFC([0-9]{1,3})TO([0-9]{1,3})")
 _BLANKS = ("", "NA", "N/A", "0", "NONE")
 _MAX_DETECTORS = 1000
 
@@ -31,8 +32,8 @@ def read_spillover_text(
 
     Notes
     -----
-    ``$COMP`` and ``$DFCiTOj`` hold percentages subtracted at acquisition, which need a rule of their own
-    before they are a spillover matrix: they are reported and not used.
+    ``$COMP`` and ``$DFCiTOj`` hold percentages subtracted at acquisition, of detectors that only the cytometer's
+    manual numbers: they are reported and not used. `recorded_spillover` reads them for a caller who knows.
     """
     if any(_OLD.fullmatch(key) for key in keywords):
         inspection.note("FCS-SPILL-OLD", "TEXT", "compensation at acquisition is recorded; no matrix was made of it")
@@ -68,6 +69,8 @@ def _normal(text: str) -> tuple[str | float, ...]:
 def _read_matrix(key: str, text: str, channels: Sequence[Channel], inspection: Inspection) -> Spillover | None:
     tokens = text.split(",")
     n = whole_number(tokens[0])
+    if n is not None and 1 <= n <= _MAX_DETECTORS and len(tokens) > 1 + n + n * n:
+        tokens = _with_commas_in_names(tokens, n, channels)
     if n is None or not 1 <= n <= _MAX_DETECTORS or len(tokens) != 1 + n + n * n:
         counted = "no number" if n is None else f"{n:,}"
         asked = "" if n is None or n > _MAX_DETECTORS else f" and asks for {1 + n + n * n:,}"
@@ -85,6 +88,24 @@ def _read_matrix(key: str, text: str, channels: Sequence[Channel], inspection: I
     if columns is None:
         return None
     return _build(key, columns, np.array(values, dtype=np.float64).reshape(n, n), inspection)
+
+
+def _with_commas_in_names(tokens: list[str], n: int, channels: Sequence[Channel]) -> list[str]:
+    """Tokens with the pieces of detector names put together again, where that can be done in one way only.
+
+    Before FCS 3.1 a ``$PnN`` could hold a comma. The last n * n tokens are the matrix, so the names stand before.
+    """
+    names, matrix = tokens[1 : len(tokens) - n * n], tokens[len(tokens) - n * n :]
+    detectors = {c.detector for c in channels}
+    longest = max(d.count(",") for d in detectors) + 1
+    ways: list[list[list[str]]] = [[[]], *([] for _ in names)]
+    for end in range(1, len(names) + 1):
+        for begin in range(max(0, end - longest), end):
+            name = ",".join(names[begin:end])
+            if name in detectors:
+                ways[end] += [[*way, name] for way in ways[begin] if len(way) < n and name not in way][:2]
+    found = [way for way in ways[-1] if len(way) == n]
+    return [tokens[0], *found[0], *matrix] if len(found) == 1 else tokens
 
 
 def _resolve(key: str, names: Sequence[str], channels: Sequence[Channel], inspection: Inspection) -> list[str] | None:
@@ -135,3 +156,50 @@ def _build(key: str, detectors: list[str], matrix: np.ndarray, inspection: Inspe
     if spillover.is_identity:
         inspection.note("FCS-SPILL-IDENTITY", key, "is the identity: it changes nothing")
     return spillover
+
+
+def recorded_spillover(keywords: Mapping[str, str], detectors: Sequence[str], path: str) -> Spillover:
+    """The matrix that ``$COMP`` (FCS 3.0) or ``$DFCiTOj`` (FCS 2.0) record of compensation at acquisition.
+
+    Parameters
+    ----------
+    detectors
+        ``$PnN`` of fluorescence detector 1, 2, ... as the cytometer numbers them; the file does not say. ``$COMP``
+        needs as many as it has rows, in FCS 3.0 all channels.
+
+    Raises
+    ------
+    FcsFormatError
+        There is no such record, or it is not a matrix of percentages (code ``FCS-COMP``).
+    SpilloverError
+        The matrix cannot be inverted with sense.
+
+    Notes
+    -----
+    The value at i, j is the percentage of detector i that was subtracted from detector j: row i, column j of the
+    spillover matrix is that over 100, and its diagonal is 1. DATA is as a rule compensated with it already.
+    """
+    inspection = Inspection(path, Strictness.REPORT)
+    n = len(detectors)
+    matrix = np.eye(n)
+    if "$COMP" in keywords:
+        numbers = [decimal_number(t) for t in keywords["$COMP"].split(",")]
+        if numbers[0] != n or len(numbers) != 1 + n * n or None in numbers:
+            what = f"is {quote(keywords['$COMP'])}, not {n} and {n * n} percentages"
+            raise inspection.error("FCS-COMP", "$COMP", what)
+        matrix = np.array(numbers[1:], dtype=np.float64).reshape(n, n) / 100
+    else:
+        for key, i, j in _old_pairs(keywords):
+            percent = decimal_number(keywords[key])
+            if percent is None or not (1 <= i <= n and 1 <= j <= n):
+                raise inspection.error("FCS-COMP", key, f"is {quote(keywords[key])}, for {n} detectors")
+            matrix[i - 1, j - 1] = percent / 100
+        if not _old_pairs(keywords):
+            raise inspection.error("FCS-COMP", "TEXT", "holds neither $COMP nor $DFCiTOj")
+    np.fill_diagonal(matrix, 1.0)
+    return Spillover(tuple(detectors), matrix)
+
+
+def _old_pairs(keywords: Mapping[str, str]) -> list[tuple[str, int, int]]:
+    found = [_OLD_PAIR.fullmatch(key) for key in keywords]
+    return [(f[0], int(f[1]), int(f[2])) for f in found if f is not None]

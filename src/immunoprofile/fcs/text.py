@@ -113,7 +113,7 @@ def _choose(
         return _note_swallowed(by_rule, swallowed, where, inspection)
     with_empty = _split(body, delimiter, empty_values=True)
     if delimiter * 2 in body and _fault(with_empty, where, missing) is None:
-        if fault is None and not _is_other_right(by_rule, with_empty, where, inspection, fits):
+        if fault is None and not fits(_as_mapping(with_empty)):
             return _note_swallowed(by_rule, swallowed, where, inspection)
         empty = [k for k, v in zip(with_empty.keys, with_empty.items[1::2], strict=True) if not v]
         shown = ", ".join(quote(k) for k in empty[:5])
@@ -134,33 +134,6 @@ def _note_swallowed(tokens: _Tokens, swallowed: list[bytes], where: str, inspect
     for key in swallowed:
         inspection.note("FCS-TEXT-KEYWORD", where, f"keyword {quote(key)} holds an escaped delimiter")
     return tokens
-
-
-def _is_other_right(
-    by_rule: _Tokens,
-    with_empty: _Tokens,
-    where: str,
-    inspection: Inspection,
-    fits: Callable[[Mapping[str, str]], bool],
-) -> bool:
-    """Whether a reading with empty values is the right one, though the rule gives one without fault.
-
-    Raises
-    ------
-    FcsFormatError
-        The two differ in what decides the values, and DATA fits both.
-    """
-    first, second = _as_mapping(by_rule), _as_mapping(with_empty)
-    if not fits(second):
-        return False
-    differ = [k for k in first.keys() | second.keys() if is_structural(k) and first.get(k) != second.get(k)]
-    if differ and fits(first):
-        raise inspection.error(
-            "FCS-TEXT-AMBIGUOUS",
-            where,
-            f"{quote(min(differ))} depends on whether a doubled delimiter is an empty value",
-        )
-    return True
 
 
 def _as_mapping(tokens: _Tokens) -> dict[str, str]:

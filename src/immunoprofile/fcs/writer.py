@@ -25,8 +25,9 @@ _OFFSET_DIGITS = 20
 _CHUNK_EVENTS = 65_536
 _NO_CHECKSUM = b"00000000"
 _DATATYPES = {"u1": "I", "u2": "I", "u4": "I", "u8": "I", "f4": "F", "f8": "D"}
+_MIXED_SINCE = "FCS3.2"
 _DELIMITERS = "/|\\\x0c\x1e"  # the first that no value begins with: a value may hold its delimiter, not begin with it
-_OURS = re.compile(r"\$P[1-9][0-9]*[BENRSG]")
+_OURS = re.compile(r"\$P[1-9][0-9]*(?:[BENRSG]|DATATYPE)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class ChannelSpec:
 
 def write_fcs(
     path: str | PathLike[str],
-    values: NDArray[np.generic],
+    values: NDArray[np.generic] | Sequence[NDArray[np.generic]],
     channels: Sequence[ChannelSpec],
     *,
     keywords: Mapping[str, str] | None = None,
@@ -67,12 +68,14 @@ def write_fcs(
 
     Parameters
     ----------
-    values : (n_events, n_channels)
-        Stored values: uint8, uint16, uint32, uint64, float32 or float64; written little-endian.
+    values : (n_events, n_channels), or n_channels arrays of (n_events,)
+        Stored values: uint8, uint16, uint32, uint64, float32 or float64; written little-endian. Given one by one,
+        integer channels may differ in width, and in FCS 3.2 all channels in type (``$PnDATATYPE``).
     channels
         One a column.
     keywords
-        More keywords, such as ``$CYT``; not those that follow from `values`, `channels` and `spillover`.
+        More keywords, such as ``$CYT`` (required in FCS 3.2); not those that follow from `values`, `channels` and
+        `spillover`.
     spillover
         Written as ``$SPILLOVER`` (``SPILL`` before FCS 3.1).
     version
@@ -86,29 +89,47 @@ def write_fcs(
         What was given cannot be written so that it reads back the same.
     """
     target = Path(path)
-    values = np.asarray(values)
-    _check(values, channels, version)
-    pairs = _keywords(values, channels, spillover, version)
+    columns = _columns(values)
+    _check(columns, channels, version)
+    pairs = _keywords(columns, channels, spillover, version)
     extra = {k.upper(): v for k, v in (keywords or {}).items()}
-    _check_extra(extra, pairs)
-    head = _head(pairs | extra, values.nbytes, version)
+    _check_extra(extra, pairs, version)
+    head = _head(pairs | extra, sum(c.nbytes for c in columns), version)
     if target.exists() or target.is_symlink():
         raise _exists(target)
-    _write_new(target, head, values)
+    _write_new(target, head, columns)
 
 
-def _check(values: NDArray[np.generic], channels: Sequence[ChannelSpec], version: str) -> None:
+def _columns(values: NDArray[np.generic] | Sequence[NDArray[np.generic]]) -> list[NDArray[np.generic]]:
+    if isinstance(values, np.ndarray):
+        if values.ndim != 2:
+            raise ValueError(f"values of shape {values.shape} are not events by channels")
+        return list(values.T)
+    columns = [np.asarray(v) for v in values]
+    if any(c.ndim != 1 or len(c) != len(columns[0]) for c in columns):
+        raise ValueError("channels given one by one must be as long as each other")
+    return columns
+
+
+def _check(columns: Sequence[NDArray[np.generic]], channels: Sequence[ChannelSpec], version: str) -> None:
     if version not in VERSIONS:
         raise ValueError(f"version {version!r} is none of {', '.join(VERSIONS)}")
-    if values.ndim != 2 or values.shape[1] != len(channels) or not channels:
-        raise ValueError(f"values of shape {values.shape} do not fit {len(channels)} channels")
-    if values.dtype.str[1:] not in _DATATYPES:
-        raise ValueError(f"dtype {values.dtype} cannot be stored: use uint8 to uint64, float32 or float64")
+    if len(columns) != len(channels) or not channels:
+        raise ValueError(f"values of {len(columns)} channels do not fit {len(channels)} channels")
+    for column in columns:
+        if column.dtype.str[1:] not in _DATATYPES:
+            raise ValueError(f"dtype {column.dtype} cannot be stored: use uint8 to uint64, float32 or float64")
+    if len({_datatype(c) for c in columns}) > 1 and version != _MIXED_SINCE:
+        raise ValueError(f"channels of different types need {_MIXED_SINCE}, not {version}")
     names = [c.detector for c in channels]
     if len(set(names)) < len(names) or any(not n.strip() or "," in n for n in names):
         raise ValueError("detectors must be unique, not blank and without commas")
-    for index, channel in enumerate(channels):
-        _check_channel(values[:, index], channel)
+    for column, channel in zip(columns, channels, strict=True):
+        _check_channel(column, channel)
+
+
+def _datatype(column: NDArray[np.generic]) -> str:
+    return _DATATYPES[column.dtype.str[1:]]
 
 
 def _check_channel(column: NDArray[np.generic], channel: ChannelSpec) -> None:
@@ -126,19 +147,18 @@ def _check_channel(column: NDArray[np.generic], channel: ChannelSpec) -> None:
 
 
 def _keywords(
-    values: NDArray[np.generic], channels: Sequence[ChannelSpec], spillover: Spillover | None, version: str
+    columns: Sequence[NDArray[np.generic]], channels: Sequence[ChannelSpec], spillover: Spillover | None, version: str
 ) -> dict[str, str]:
     """Keywords that follow from the data, in a fixed order; offsets still 0, as wide as they will be."""
     zero = "0" * _OFFSET_DIGITS
+    common = _datatype(columns[0])
     pairs = dict.fromkeys(("$BEGINANALYSIS", "$ENDANALYSIS", "$BEGINSTEXT", "$ENDSTEXT", "$NEXTDATA"), "0")
     pairs |= {"$BEGINDATA": zero, "$ENDDATA": zero, "$BYTEORD": "1,2,3,4", "$MODE": "L"}
-    pairs |= {
-        "$DATATYPE": _DATATYPES[values.dtype.str[1:]],
-        "$PAR": str(values.shape[1]),
-        "$TOT": str(len(values)),
-    }
-    for number, channel in enumerate(channels, start=1):
-        pairs |= _channel_keywords(number, channel, values.dtype.itemsize * 8)
+    pairs |= {"$DATATYPE": common, "$PAR": str(len(columns)), "$TOT": str(len(columns[0]))}
+    for number, (column, channel) in enumerate(zip(columns, channels, strict=True), start=1):
+        pairs |= _channel_keywords(number, channel, column.dtype.itemsize * 8)
+        if _datatype(column) != common:
+            pairs[f"$P{number}DATATYPE"] = _datatype(column)
     if spillover is not None:
         key = "$SPILLOVER" if version in ("FCS3.1", "FCS3.2") else "SPILL"
         pairs[key] = _spillover_text(spillover, [c.detector for c in channels])
@@ -172,7 +192,9 @@ def _number(value: float) -> str:
     return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
 
 
-def _check_extra(extra: Mapping[str, str], pairs: Mapping[str, str]) -> None:
+def _check_extra(extra: Mapping[str, str], pairs: Mapping[str, str], version: str) -> None:
+    if version == "FCS3.2" and "$CYT" not in extra:
+        raise ValueError("FCS3.2 requires $CYT: give it among the keywords")
     taken = [k for k in extra if k in pairs or is_structural(k) or _OURS.fullmatch(k)]
     if taken:
         raise ValueError(f"keywords follow from the data and may not be given: {', '.join(taken)}")
@@ -208,13 +230,18 @@ def _text(pairs: Mapping[str, str], delimiter: str) -> bytes:
     return (delimiter + delimiter.join(tokens) + delimiter).encode("utf-8")
 
 
-def _chunks(values: NDArray[np.generic]) -> Iterator[bytes]:
-    little = values.dtype.newbyteorder("<")
-    for first in range(0, len(values), _CHUNK_EVENTS):
-        yield np.ascontiguousarray(values[first : first + _CHUNK_EVENTS], dtype=little).tobytes()
+def _chunks(columns: Sequence[NDArray[np.generic]]) -> Iterator[bytes]:
+    """Events as bytes: the channels of each event one after the other, without padding."""
+    fields = [(f"c{i}", c.dtype.newbyteorder("<")) for i, c in enumerate(columns)]
+    for first in range(0, len(columns[0]), _CHUNK_EVENTS):
+        parts = [c[first : first + _CHUNK_EVENTS] for c in columns]
+        rows = np.empty(len(parts[0]), dtype=fields)
+        for (name, _), part in zip(fields, parts, strict=True):
+            rows[name] = part
+        yield rows.tobytes()
 
 
-def _write_new(target: Path, head: bytes, values: NDArray[np.generic]) -> None:
+def _write_new(target: Path, head: bytes, columns: Sequence[NDArray[np.generic]]) -> None:
     """Stream to a temporary file beside the target, then give it the name unless that is taken."""
     temporary: Path | None = None
     try:
@@ -223,7 +250,7 @@ def _write_new(target: Path, head: bytes, values: NDArray[np.generic]) -> None:
         temporary = Path(name)
         with os.fdopen(handle, "wb") as stream:
             stream.write(head)
-            for chunk in _chunks(values):
+            for chunk in _chunks(columns):
                 stream.write(chunk)
             stream.write(_NO_CHECKSUM)
             stream.flush()

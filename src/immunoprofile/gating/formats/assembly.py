@@ -86,23 +86,24 @@ def assemble(
 
 
 def _paths(drafts: Sequence[Draft], complain: Complain) -> dict[int, str]:
-    """Path of each draft by its number, found from the root downwards."""
+    """Path of each draft by its number, found from the root downwards.
+
+    A draft whose parent cannot be found is complained of once and placed under the name it asks for, so that what hangs
+    from it is not complained of as well.
+    """
     paths: dict[int, str] = {}
     open_ = dict(enumerate(drafts))
-    moved = True
-    while moved:
-        moved = False
-        for number, draft in list(open_.items()):
-            parent = _parent_path(draft, paths, open_)
-            if parent is not None:
-                names = () if parent == ROOT else split_path(parent)
-                paths[number] = join_path((*names, draft.name))
-                del open_[number]
-                moved = True
-    for draft in open_.values():
-        _complain_parent(draft, drafts, paths, open_, complain)
+    while open_:
+        placed = [(n, parent) for n, d in open_.items() if (parent := _parent_path(d, paths, open_)) is not None]
+        if not placed:
+            number = _culprit(open_)
+            _complain_parent(open_[number], drafts, paths, open_, complain)
+            placed = [(number, str(open_[number].parent))]
+        for number, parent in placed:
+            names = () if parent == ROOT else split_path(parent)
+            paths[number] = join_path((*names, open_.pop(number).name))
     seen: dict[str, str] = {}
-    for number, path in paths.items():
+    for number, path in sorted(paths.items()):
         if path in seen:
             complain(
                 drafts[number].where,
@@ -112,6 +113,13 @@ def _paths(drafts: Sequence[Draft], complain: Complain) -> dict[int, str]:
             )
         seen.setdefault(path, drafts[number].where)
     return paths
+
+
+def _culprit(open_: dict[int, Draft]) -> int:
+    """The draft whose parent is none of those still waiting; where there is none they go in a circle: the first."""
+    waiting = {d.name for d in open_.values()}
+    blamed = (n for n, d in open_.items() if split_path(str(d.parent))[-1] not in waiting)
+    return next(blamed, next(iter(open_)))
 
 
 def _parent_path(draft: Draft, paths: dict[int, str], open_: dict[int, Draft]) -> str | None:
@@ -151,7 +159,7 @@ def _complain_parent(
     elif any(d.name == split_path(query)[-1] for d in open_.values()):
         complain(
             where,
-            f'"{printable(draft.name)}" hangs from no root: its parents go in a circle or are unknown',
+            f'"{printable(draft.name)}" hangs from no root: its parents go in a circle',
             None,
             "PARENT-CYCLE",
         )
@@ -210,7 +218,8 @@ def _complain_cycles(gates: list[Gate], places: dict[str, str], complain: Compla
         g.path: {g.parent} | ({t.path for t in g.geometry.terms} if isinstance(g.geometry, Boolean) else set())
         for g in gates
     }
-    done, moved = {ROOT}, True
+    # Parents that were never found are complained of already.
+    done, moved = {ROOT} | {p for wanted in needs.values() for p in wanted if p not in needs}, True
     while moved:
         ready = {p for p, wanted in needs.items() if p not in done and wanted <= done}
         done |= ready
@@ -241,8 +250,9 @@ class _Names:
             return None
 
     def ancestors(self, path: str) -> list[str]:
+        """Parents up to the root, or up to one that was never found."""
         found = []
-        while path != ROOT:
+        while path in self.parent:
             path = self.parent[path]
             found.append(path)
         return found
@@ -258,7 +268,8 @@ def _reports(names: _Names, reports: Sequence[tuple[str, str, Sequence[str]]], c
         if path in found:
             complain(where, f'"{printable(population)}" is reported twice', "Join the two.", "REPORT-TWICE")
         for query, top in zip(denominators, tops, strict=True):
-            if top is not None and top not in names.ancestors(path):
+            above = names.ancestors(path)
+            if top is not None and top not in above and ROOT in above:
                 complain(
                     f"{where}.of",
                     f'"{printable(query)}" does not contain "{printable(population)}"',
