@@ -1,6 +1,6 @@
 """Read, compensate, gate and count one file: immunoprofile beside FlowKit, equal counts asked for.
 
-    python benchmarks/gate_one_file.py [--events 1000000] [--repeats 3]
+python benchmarks/gate_one_file.py [--events 1000000] [--repeats 3]
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ def make_file(path: Path, n: int) -> None:
     write_fcs(path, values, channels, spillover=Spillover(detectors, spill), keywords={"$TIMESTEP": "0.01"})
 
 
-def _dim(name: str, low: float | None = None, high: float | None = None, tag: str = "dimension", extra: str = "") -> str:
+def _dim(
+    name: str, low: float | None = None, high: float | None = None, tag: str = "dimension", extra: str = ""
+) -> str:
     linear = name in SCATTER
     comp = "uncompensated" if linear else "FCS"
     bounds = "".join(f' gating:{k}="{v}"' for k, v in (("min", low), ("max", high)) if v is not None)
@@ -55,9 +57,7 @@ def _dim(name: str, low: float | None = None, high: float | None = None, tag: st
 
 def _polygon(gate: str, parent: str, x: str, y: str, vertices: list[tuple[float, float]]) -> str:
     points = "".join(
-        "<gating:vertex>"
-        + "".join(f'<gating:coordinate data-type:value="{v}"/>' for v in vertex)
-        + "</gating:vertex>"
+        "<gating:vertex>" + "".join(f'<gating:coordinate data-type:value="{v}"/>' for v in vertex) + "</gating:vertex>"
         for vertex in vertices
     )
     dims = "".join(_dim(n) + "</gating:dimension>" for n in (x, y))
@@ -73,7 +73,8 @@ def _rectangle(gate: str, parent: str, *bounds: tuple[str, float | None, float |
 
 def _quadrant(gate: str, parent: str, x: str, y: str, x_at: float, y_at: float) -> str:
     dividers = "".join(
-        _dim(n, tag="divider", extra=f' gating:id="{gate}{axis}"') + f"<gating:value>{at}</gating:value></gating:divider>"
+        _dim(n, tag="divider", extra=f' gating:id="{gate}{axis}"')
+        + f"<gating:value>{at}</gating:value></gating:divider>"
         for n, axis, at in ((x, "x", x_at), (y, "y", y_at))
     )
     parts = "".join(
@@ -84,7 +85,9 @@ def _quadrant(gate: str, parent: str, x: str, y: str, x_at: float, y_at: float) 
         for a in "pn"
         for b in "pn"
     )
-    return f'<gating:QuadrantGate gating:id="{gate}" gating:parent_id="{parent}">{dividers}{parts}</gating:QuadrantGate>'
+    return (
+        f'<gating:QuadrantGate gating:id="{gate}" gating:parent_id="{parent}">{dividers}{parts}</gating:QuadrantGate>'
+    )
 
 
 def make_gates(path: Path) -> None:

@@ -67,5 +67,5 @@ def clopper_pearson(count: ArrayLike, total: ArrayLike, level: float = 0.95) -> 
 def _whole(count: ArrayLike, total: ArrayLike) -> Limits:
     k, n = np.broadcast_arrays(np.asarray(count, dtype=np.float64), np.asarray(total, dtype=np.float64))
     if not ((k >= 0) & (k <= n)).all():
-        raise ValueError(f"{count} of {total} is not a proportion")
+        raise ValueError(f"{count!s} of {total!s} is not a proportion")
     return k, n

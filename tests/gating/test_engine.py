@@ -173,8 +173,15 @@ def test_polygon__kernel_equals_twin_on_a_grid(seed: int) -> None:
     assert [holds(vertices, *p) for p in points] == expected.tolist()
 
 
-@pytest.mark.parametrize("scale", [our.Logicle(our.TOP, 0.5, 4.5), our.Log(our.TOP, 4.5), our.Asinh(our.TOP, 4.5), our.Linear(our.TOP)],
-                         ids=["logicle", "log", "asinh", "linear"])  # fmt: skip
+CURVES = {
+    "logicle": our.Logicle(our.TOP, 0.5, 4.5),
+    "log": our.Log(our.TOP, 4.5),
+    "asinh": our.Asinh(our.TOP, 4.5),
+    "linear": our.Linear(our.TOP),
+}
+
+
+@pytest.mark.parametrize("scale", CURVES.values(), ids=CURVES)
 @pytest.mark.parametrize("kind", ["polygon", "ellipse"])
 def test_cell_map__decides_as_the_exact_way_does(scale, kind: str) -> None:
     dims = (our.Dimension("M1", scale), our.Dimension("M2", our.Logicle(our.TOP, 1.0, 4.5, 0.5)))

@@ -23,9 +23,10 @@ from immunoprofile.spillover import Spillover
 from twins import ArrayEvents
 
 
-def template(
-    *markers: Marker, compensation: Compensation = Compensation("none"), scale=our.Identity()
-) -> GatingTemplate:
+NONE, PLAIN = Compensation("none"), our.Identity()
+
+
+def template(*markers: Marker, compensation: Compensation = NONE, scale=PLAIN) -> GatingTemplate:
     gates = tuple(
         Gate(m.name, m.name, ROOT, m.name.lower(), Rectangle((our.Dimension(m.name, scale),), ((0.0, None),)))
         for m in markers

@@ -99,14 +99,17 @@ def test_shipped_template__loads(template: str) -> None:
 
 SYNTAX = {
     "misspelt key": (T_CELLS.replace("name", "nmae"), r'gate\[0\]\.nmae: unknown key "nmae". Did you mean "name"\?'),
-    "unknown key in a shape": (T_CELLS.replace("min", "mni"), r'gate\[0\]\.range\.mni: unknown key "mni". Did you mean "min"\?'),
+    "unknown key in a shape": (
+        T_CELLS.replace("min", "mni"),
+        r'gate\[0\]\.range\.mni: unknown key "mni". Did you mean "min"\?',
+    ),
     "two shapes": (T_CELLS + 'polygon = { x = "CD3", y = "CD4", vertices = [[0,0],[1,0],[1,1]] }', "exactly one of"),
     "no gate": ("", '"gate" is missing'),
     "wrong type": (T_CELLS.replace("0.5", '"high"'), r"gate\[0\]\.range\.min: input should be a valid number"),
     "not TOML": ("[[gate]\n", "is not TOML"),
     "infinite vertex": (T_CELLS.replace("0.5", "inf"), "finite number"),
     "bad ontology id": (T_CELLS + 'cell_ontology = "CL:1"\n', "pattern"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("gates", "words"), SYNTAX.values(), ids=SYNTAX)
@@ -119,26 +122,32 @@ SENSE = {
     "unknown parent": (CD4_CELLS.replace('"T"', '"Tcells"'), r'gate\[0\]\.parent: no gate named "Tcells"'),
     "parent cycle": (
         '[[gate]]\nname = "a"\nparent = "b"\nrange = { x = "CD3", min = 0.1 }\n'
-        '[[gate]]\nname = "b"\nparent = "a"\nrange = { x = "CD3", min = 0.1 }\n', "circle"),
+        '[[gate]]\nname = "b"\nparent = "a"\nrange = { x = "CD3", min = 0.1 }\n',
+        "circle",
+    ),
     "unknown marker": (T_CELLS.replace("CD3", "CD33"), r'no marker named "CD33". Did you mean "CD3"\?'),
     "two gates of one path": (T_CELLS + T_CELLS, 'two gates have the path "T"'),
-    "id used twice": (
-        T_CELLS + 'id = "x"\n' + CD4_CELLS + 'id = "x"\n', '"x" is used more than once'),
+    "id used twice": (T_CELLS + 'id = "x"\n' + CD4_CELLS + 'id = "x"\n', '"x" is used more than once'),
     "flat polygon": (
-        '[[gate]]\nname = "p"\npolygon = { x = "CD3", y = "CD4", vertices = [[0, 0], [1, 1], [0, 0]] }\n', "three different"),
+        '[[gate]]\nname = "p"\npolygon = { x = "CD3", y = "CD4", vertices = [[0, 0], [1, 1], [0, 0]] }\n',
+        "three different",
+    ),
     "empty range": (T_CELLS.replace("min = 0.5", "min = 0.5, max = 0.5"), "is not below max"),
     "no bound": (T_CELLS.replace(", min = 0.5", ""), "no bound at all"),
     "covariance": (
         '[[gate]]\nname = "e"\nellipse = { x = "CD3", y = "CD4", center = [0.5, 0.5], covariance = [[1, 2], [2, 1]], '
-        "distance_square = 1 }\n", "symmetric and positive definite"),
+        "distance_square = 1 }\n",
+        "symmetric and positive definite",
+    ),
     "unknown term": (T_CELLS + '[[gate]]\nname = "n"\nboolean = { not = ["CD19"] }\n', 'no population named "CD19"'),
     "term in a circle": (
-        '[[gate]]\nname = "n"\nboolean = { not = ["m"] }\n[[gate]]\nname = "m"\nboolean = { not = ["n"] }\n', "rests on itself"),
+        '[[gate]]\nname = "n"\nboolean = { not = ["m"] }\n[[gate]]\nname = "m"\nboolean = { not = ["n"] }\n',
+        "rests on itself",
+    ),
     "unknown report": (T_CELLS + '[[report]]\npopulation = "B"\n', 'no population named "B"'),
-    "denominator outside": (
-        T_CELLS + CD4_CELLS + '[[report]]\npopulation = "T"\nof = ["CD4+"]\n', "does not contain"),
+    "denominator outside": (T_CELLS + CD4_CELLS + '[[report]]\npopulation = "T"\nof = ["CD4+"]\n', "does not contain"),
     "unknown limit": (T_CELLS + "[limits]\nB = { warn_denominator_below = 5 }\n", 'no population named "B"'),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("gates", "words"), SENSE.values(), ids=SENSE)
@@ -155,9 +164,7 @@ def test_template__all_problems_are_reported_at_once(load) -> None:
 
 
 def test_load_template__unknown_id_lists_what_is_shipped() -> None:
-    with pytest.raises(
-        TemplateSyntaxError, match='no template "immune41" is shipped: Did|no template "immune41"'
-    ) as caught:
+    with pytest.raises(TemplateSyntaxError, match='no template "immune41" is shipped') as caught:
         load_template("immune41")
     assert "immune14" in str(caught.value)
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunoprofile.errors import FcsError
+from immunoprofile.fcs.checksum import FIELD_BYTES, is_field
 from immunoprofile.fcs.findings import Inspection, quote
 from immunoprofile.fcs.source import Source, read_at
 
@@ -95,8 +96,11 @@ def count_free_numbers(stream: FileIO, source: Source, begin: int, n_bytes: int,
     FcsFormatError
         As `walk_free_numbers`; also where the first or the last number goes on outside the bytes.
     """
-    around = read_at(stream, source, begin - 1, 2), read_at(stream, source, begin + n_bytes - 1, 2)
-    for pair, where in zip(around, (begin, begin + n_bytes - 1), strict=True):
+    before = read_at(stream, source, begin - 1, 2)
+    after = read_at(stream, source, begin + n_bytes - 1, 1 + FIELD_BYTES)
+    if after[:2].isdigit() and is_field(after[1:]):
+        after = after[:1]  # a checksum may follow the last digit
+    for pair, where in ((before, begin), (after[:2], begin + n_bytes - 1)):
         if len(pair) == 2 and pair.isdigit():
             raise inspection.error("FCS-DATA-OFFSETS", f"byte {where}", "DATA is placed within a number")
     return sum(len(numbers) for numbers in walk_free_numbers(stream, source, begin, n_bytes, inspection))

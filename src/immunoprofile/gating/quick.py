@@ -98,7 +98,7 @@ def map_cells(geometry: Polygon | Ellipsoid, errors: tuple[float, float]) -> Cel
     x, y = np.meshgrid(*centers, indexing="ij")
     half = step / 2 + margin
     judge = _judge_polygon if isinstance(geometry, Polygon) else _judge_ellipse
-    states = judge(geometry, x, y, half)  # type: ignore[arg-type, operator]
+    states = judge(geometry, x, y, half)  # type: ignore[arg-type]
     return CellMap(states, (float(low[0]), float(low[1])), (float(1 / step[0]), float(1 / step[1])))
 
 

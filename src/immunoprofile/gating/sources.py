@@ -221,7 +221,7 @@ class _Panel:
             return self._number(self.spillover)
         if self.template.compensation.missing == "error":
             raise SpilloverError(
-                f'template "{printable(self.template.id)}" compensates with the file\'s own matrix and it declares none',
+                f'template "{printable(self.template.id)}" compensates with the file\'s own matrix; it declares none',
                 code="SPILL-MISSING",
                 remedy='Name a matrix in the sample sheet, or write missing = "allow" under [compensation] if the '
                 "file's values are already compensated.",

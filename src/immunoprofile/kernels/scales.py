@@ -2,7 +2,8 @@
 
 A scale is a kind (one of the codes below) and a row of `N_PARAMETERS` numbers; kind TABLE names, as its first
 number, a row of `tables`: (n_tables, 2, n_points), linear values and scaled values, both rising. Logicle and
-hyperlog solve their inverse by Halley's method and are continued below zero by their odd symmetry about the scale's zero.
+hyperlog solve their inverse by Halley's method and are continued below zero by their odd symmetry about the scale's
+zero.
 
 References
 ----------

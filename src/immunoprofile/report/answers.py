@@ -12,9 +12,9 @@ from typing import Any
 import pandas as pd
 
 from immunoprofile.cohort import Results
-from immunoprofile.comparison import clopper_pearson
 from immunoprofile.comparison.answer import ALPHA, MIN_PAIRS, MIN_PER_GROUP
 from immunoprofile.errors import printable
+from immunoprofile.intervals import clopper_pearson
 from immunoprofile.report.meanings import P_METHODS, explain_method
 from immunoprofile.report.names import Names, effect_word, own_definition, split_definitions
 from immunoprofile.report.numbers import (
@@ -176,7 +176,7 @@ def _rate_counts(response: pd.DataFrame) -> tuple[int, int]:
 def _rate(count: int, total: int) -> str:
     if total == 0:
         return "none, no rate"
-    lo, hi = clopper_pearson(count, total)
+    lo, hi = map(float, clopper_pearson(count, total))
     limits = kept_together(f"{100 * (1 - ALPHA):g} % CI {percent(lo)} to {percent(hi)} %")
     share = kept_together(f"{percent(count / total)} %")
     return f"{kept_together(f'{count} of {total}')} responded, {share} ({limits}, exact)"
