@@ -22,7 +22,6 @@ from immunoprofile.gating import (
 from immunoprofile.spillover import Spillover
 from twins import ArrayEvents
 
-
 NONE, PLAIN = Compensation("none"), our.Identity()
 
 

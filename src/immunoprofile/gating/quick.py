@@ -39,7 +39,7 @@ def quick_scale(scale: Scale) -> QuickScale | None:
     """The quick look-up of a scale; None for the affine ones, which are quick as they are."""
     if isinstance(scale, Identity | Linear):
         return None
-    top = math.frexp(float(getattr(scale, "t", None) or getattr(scale, "max", 1.0)))[1]
+    top = math.frexp(float(getattr(scale, "t", getattr(scale, "max", 1.0))))[1]
     exponents = np.arange(top - QUICK_BELOW, top + QUICK_ABOVE)
     parts = 1 + np.arange(1 << QUICK_PARTS) / (1 << QUICK_PARTS)
     sizes = np.append((parts[np.newaxis, :] * 2.0 ** exponents[:, np.newaxis]).ravel(), 2.0 ** (exponents[-1] + 1))

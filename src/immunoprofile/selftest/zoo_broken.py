@@ -56,7 +56,6 @@ def _bases() -> Iterator[tuple[str, Blueprint]]:
 
 def _offsets() -> Iterator[ZooFile]:
     for name, plan in _bases():
-        size = len(replace(plan, tail=b"").raw)
         slips: tuple[tuple[str, str, Blueprint], ...] = (
             ("header-end-plus-1", "FCS-OFFSETS-DISAGREE", replace(plan, header_shift=(0, 1))),
             ("text-end-plus-1", "FCS-OFFSETS-DISAGREE", replace(plan, text_shift=(0, 1))),
@@ -82,9 +81,8 @@ def _offsets() -> Iterator[ZooFile]:
         yield _file(
             f"offset-{name}-header-end-zero", "R4", "FCS-DATA-END", _header(unset.raw, 34, b"       0"), plan.events
         )
-        if size:
-            yield _file(f"offset-{name}-remainder", "D6", "FCS-DATA-REMAINDER",
-                        replace(plan, header_shift=(0, 3), text_shift=(0, 3), tail=b"xyz00000000"), plan.events)  # fmt: skip
+        over = replace(plan, header_shift=(0, 3), text_shift=(0, 3), tail=b"xyz00000000")
+        yield _file(f"offset-{name}-remainder", "D6", "FCS-DATA-REMAINDER", over, plan.events)
 
 
 def _headers() -> Iterator[ZooFile]:
@@ -166,7 +164,7 @@ def _texts() -> Iterator[ZooFile]:
     raw = Blueprint(analysis={"A": "b"}).raw
     yield _file("analysis-junk", "T7", "FCS-ANALYSIS", raw.replace(b"/A/b/", b"PK\3\4!"))
     raw = Blueprint(stext={"A": "bb"}).raw
-    yield _file("stext-odd", "T7", "FCS-STEXT", raw.replace(b"/A/bb/", b"/A/b/C"))
+    yield _file("stext-odd", "T7", "FCS-TEXT-DANGLING", raw.replace(b"/A/bb/", b"/A/b/C"))
 
 
 def _missing() -> Iterator[ZooFile]:
