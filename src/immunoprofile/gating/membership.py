@@ -139,10 +139,11 @@ def _walk(
 ) -> tuple[Any, Any]:
     counts, nan_counts = np.zeros((2, len(plan.gates)), dtype=np.int64)
     work = np.empty((plan.n_derived, block))
+    dense = np.empty((len(plan.columns) + 1, block))
     held = np.empty((len(plan.gates) + 1, block), dtype=np.int32)
     bits = np.zeros((words.shape[0], block), dtype=np.uint64)
     for first, raw in events.linear_blocks(plan.columns, block, *span):
-        run_block(plan.arrays, np.ascontiguousarray(raw), work, held, bits, counts, nan_counts)
+        run_block(plan.arrays, np.ascontiguousarray(raw), work, dense, held, bits, counts, nan_counts)
         words[:, first : first + raw.shape[1]] = bits[:, : raw.shape[1]]
     return counts, nan_counts
 

@@ -193,6 +193,7 @@ def _arrays(gates: Sequence[Gate], table: SourceTable) -> tuple[PlanArrays, int]
     flat_terms = [t for gate_terms in terms for t in gate_terms]
     arrays = PlanArrays(
         **table.matrix_arrays(),
+        **_regions(gates, place, table),
         **_maps(gates, scales),
         **scales.arrays(),
         gate_kind=_ints(_kind(g) for g in gates),
@@ -209,6 +210,31 @@ def _arrays(gates: Sequence[Gate], table: SourceTable) -> tuple[PlanArrays, int]
         term_complement=np.array([t.complement for t in flat_terms], dtype=np.bool_),
     )
     return arrays, len(table.sources) - len(table.columns)
+
+
+def _regions(gates: Sequence[Gate], place: dict[str, int], table: SourceTable) -> dict[str, Any]:
+    """Where each compensated source is first needed: the lowest gate that holds every event it is asked for.
+
+    A source that a ratio is made of belongs to the root.
+    """
+    compensated = [s for s in table.sources if s[0] == "compensated"]
+    inside_ratio = {part for s in table.sources if s[0] == "ratio" for part in s[1:3]}
+    lists: list[list[int]] = [[] for _ in range(len(gates) + 1)]
+    for number, source in enumerate(compensated):
+        parents = [g.parent for g in gates if source in _asked_for(g, table)]
+        region = ROOT if source in inside_ratio else _common_ancestor(parents, table)
+        lists[place.get(region, len(gates))].append(number)
+    return {"region_start": _starts(lists), "region_targets": _ints(n for found in lists for n in found)}
+
+
+def _asked_for(gate: Gate, table: SourceTable) -> tuple[Source, ...]:
+    return table.rests_on(gate.path) if isinstance(gate.geometry, Boolean) else table.of_gate[gate.path]
+
+
+def _common_ancestor(paths: Sequence[str], table: SourceTable) -> str:
+    """The lowest gate that each of the paths is or hangs from."""
+    chains = [[p, *table.template.ancestors(p)] for p in dict.fromkeys(paths)]
+    return next(p for p in chains[0] if all(p in chain for chain in chains))
 
 
 def _ints(values: Iterable[int]) -> Any:

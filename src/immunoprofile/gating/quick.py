@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +18,8 @@ from immunoprofile.gating.gates import Ellipsoid, Polygon
 from immunoprofile.kernels.geometry import ON_EDGE, polygon_states
 from immunoprofile.kernels.scales import QUICK_ABOVE, QUICK_BELOW, QUICK_PARTS
 from immunoprofile.scales import Identity, Linear, Scale
+
+Centers = NDArray[np.float64]
 
 CELLS = 128
 OUTSIDE, INSIDE, UNDECIDED = range(3)
@@ -94,11 +95,12 @@ def map_cells(geometry: Polygon | Ellipsoid, errors: tuple[float, float]) -> Cel
     step = (high - low) / CELLS
     if not (step > 0).all() or (margin > 4 * step).any():
         return None
-    centers = [low[k] + (np.arange(CELLS) + 0.5) * step[k] for k in range(2)]
-    x, y = np.meshgrid(*centers, indexing="ij")
+    x, y = (low[k] + (np.arange(CELLS) + 0.5) * step[k] for k in range(2))
     half = step / 2 + margin
-    judge = _judge_polygon if isinstance(geometry, Polygon) else _judge_ellipse
-    states = judge(geometry, x, y, half)  # type: ignore[arg-type]
+    if isinstance(geometry, Polygon):
+        states = _judge_polygon(geometry, x, y, half)
+    else:
+        states = _judge_ellipse(geometry, x, y, half)
     return CellMap(states, (float(low[0]), float(low[1])), (float(1 / step[0]), float(1 / step[1])))
 
 
@@ -112,32 +114,23 @@ def _box(geometry: Polygon | Ellipsoid) -> tuple[NDArray[np.float64], NDArray[np
     return np.array(geometry.center) - spread, np.array(geometry.center) + spread
 
 
-def _judge_polygon(polygon: Polygon, x: Any, y: Any, half: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """A cell that no edge touches is where its center is."""
-    points = np.array(polygon.vertices, dtype=np.float64)
-    touched = np.zeros(x.shape, dtype=bool)
-    for start, end in zip(points, np.roll(points, -1, axis=0), strict=True):
-        middle, reach = (start + end) / 2, (end - start) / 2
-        # Box and segment are apart if one of three directions separates them: x, y, the segment's normal.
-        dx, dy = x - middle[0], y - middle[1]
-        apart = np.abs(dx) > half[0] + abs(reach[0])
-        apart |= np.abs(dy) > half[1] + abs(reach[1])
-        apart |= np.abs(dx * reach[1] - dy * reach[0]) > half[0] * abs(reach[1]) + half[1] * abs(reach[0])
-        touched |= ~apart
-    states = np.full(x.shape, UNDECIDED, dtype=np.uint8)
-    polygon_states(x[:, 0].copy(), y[0].copy(), touched, points[:, 0].copy(), points[:, 1].copy(), states)
+def _judge_polygon(polygon: Polygon, x: Centers, y: Centers, half: Centers) -> NDArray[np.uint8]:
+    xs, ys = (np.array(axis, dtype=np.float64) for axis in zip(*polygon.vertices, strict=True))
+    states = np.empty((x.size, y.size), dtype=np.uint8)
+    polygon_states(x, y, half[0], half[1], xs, ys, states)
     return states
 
 
-def _judge_ellipse(ellipse: Ellipsoid, x: Any, y: Any, half: NDArray[np.float64]) -> NDArray[np.uint8]:
+def _judge_ellipse(ellipse: Ellipsoid, x: Centers, y: Centers, half: Centers) -> NDArray[np.uint8]:
     """A cell reaches, in the ellipse's own metric, no further from its center than its corners do."""
     precision = np.linalg.inv(np.array(ellipse.covariance))
     corners = np.array([half, half * [1, -1]])
     reach = math.sqrt(max(float(c @ precision @ c) for c in corners)) * (1 + 1e-9)
-    offsets = np.stack([x - ellipse.center[0], y - ellipse.center[1]], axis=-1)
+    grid = np.meshgrid(x - ellipse.center[0], y - ellipse.center[1], indexing="ij")
+    offsets = np.stack(grid, axis=-1)
     distance = np.sqrt(np.einsum("...i,ij,...j->...", offsets, precision, offsets))
     radius = math.sqrt(ellipse.distance_square)
-    states = np.full(x.shape, UNDECIDED, dtype=np.uint8)
+    states = np.full(distance.shape, UNDECIDED, dtype=np.uint8)
     states[distance + reach < radius * (1 - 1e-9)] = INSIDE
     states[distance - reach > radius * (1 + 1e-9)] = OUTSIDE
     return states

@@ -13,10 +13,14 @@ from typing import NamedTuple
 import numpy as np
 
 from immunoprofile.kernels.accelerate import Array, kernel
+from immunoprofile.kernels.compensation import add_weighted, gather, has_gap, spoil
 from immunoprofile.kernels.geometry import ellipsoid_holds, polygon_holds
 from immunoprofile.kernels.scales import CLIP_HIGH, CLIP_LOW, LINEAR, quick_value, scale_value
 
 RECTANGLE, POLYGON, ELLIPSOID, ALL_OF, ANY_OF = range(5)
+
+# Gathering and scattering an event of 14 detectors costs about as much as compensating six channels of it in passing.
+_GATHER = 6
 
 
 class PlanArrays(NamedTuple):
@@ -28,6 +32,8 @@ class PlanArrays(NamedTuple):
         Raw sources that each compensation matrix reads.
     weight_matrix, weight_start, weights : int64, int64, float64
         For each compensated source: its matrix, and its column of the inverse.
+    region_start, region_targets : (n_gates + 2,), (n_derived,) int64
+        For each gate, then the root: the compensated sources that only events of that gate are asked for.
     ratio_sources, ratio_numbers : (n_ratios, 2) int64, (n_ratios, 3) float64
         ``a * (x - b) / (y - c)`` of two earlier sources.
     gate_kind, gate_parent : (n_gates,) int64
@@ -52,6 +58,8 @@ class PlanArrays(NamedTuple):
     weight_matrix: Array
     weight_start: Array
     weights: Array
+    region_start: Array
+    region_targets: Array
     ratio_sources: Array
     ratio_numbers: Array
     gate_kind: Array
@@ -79,7 +87,14 @@ class PlanArrays(NamedTuple):
 
 @kernel
 def run_block(
-    plan: PlanArrays, raw: Array, work: Array, held: Array, words: Array, counts: Array, nan_counts: Array
+    plan: PlanArrays,
+    raw: Array,
+    work: Array,
+    dense: Array,
+    held: Array,
+    words: Array,
+    counts: Array,
+    nan_counts: Array,
 ) -> None:
     """Evaluate every gate of a plan for the events of one block.
 
@@ -89,6 +104,8 @@ def run_block(
         Linear values of the detectors that the plan reads.
     work : (n_derived, >= n) float64
         Scratch for compensated channels and ratios.
+    dense : (n_raw + 1, >= n) float64
+        Scratch for the events of one gate, side by side.
     held : (n_gates + 1, >= n) int32
         Scratch: the events that each gate holds; the last row is the root's.
     words : (n_words, >= n) uint64
@@ -97,8 +114,6 @@ def run_block(
         Added to: events held; events of the parent left out because a value was NaN.
     """
     n, n_gates = raw.shape[1], plan.gate_kind.size
-    _compensate(plan, raw, work, n)
-    _divide(plan, raw, work, n)
     words[:, :n] = 0
     sizes = np.zeros(n_gates + 1, dtype=np.int64)
     sizes[n_gates] = n
@@ -106,8 +121,12 @@ def run_block(
         held[n_gates, i] = i
     states = np.empty(n, dtype=np.uint8)
     gaps = np.zeros(raw.shape[0] + work.shape[0], dtype=np.bool_)
-    for source in range(gaps.size):
-        gaps[source] = _has_gap(_row(raw, work, source), n)
+    for source in range(raw.shape[0]):
+        gaps[source] = has_gap(raw[source], n)
+    _compensate(plan, n_gates, raw, work, held[n_gates, :n], dense, gaps)
+    _divide(plan, raw, work, n)
+    for source in range(raw.shape[0] + plan.weight_matrix.size, gaps.size):
+        gaps[source] = has_gap(_row(raw, work, source), n)
     for gate in range(n_gates):
         parent = plan.gate_parent[gate] if plan.gate_parent[gate] >= 0 else n_gates
         events, mine = held[parent, : sizes[parent]], held[gate]
@@ -125,6 +144,7 @@ def run_block(
         sizes[gate] = size
         counts[gate] += size
         nan_counts[gate] += lost
+        _compensate(plan, gate, raw, work, mine[:size], dense, gaps)
 
 
 @kernel
@@ -135,49 +155,38 @@ def _row(raw: Array, work: Array, source: int) -> Array:
 
 
 @kernel
-def _has_gap(row: Array, n: int) -> bool:
-    # NaN or infinity: x - x is then no zero. Counting, unlike adding floats, can be done several at a time.
-    odd = 0
-    for i in range(n):
-        odd += row[i] - row[i] != 0.0
-    return odd > 0
+def _compensate(
+    plan: PlanArrays, region: int, raw: Array, work: Array, events: Array, dense: Array, gaps: Array
+) -> None:
+    """The compensated channels that only this region's events are asked for; the last region is the root.
 
-
-@kernel
-def _compensate(plan: PlanArrays, raw: Array, work: Array, n: int) -> None:
-    # Over contiguous rows, four detectors at a time, always added in the same order, so that every run and the plain
-    # twin give the same last bit.
-    for target in range(plan.weight_matrix.size):
-        out = work[target]
+    A few events are gathered first and their values scattered afterwards; for many it is quicker to take the whole block.
+    """
+    first, last = plan.region_start[region], plan.region_start[region + 1]
+    if first == last or events.size == 0:
+        return
+    n, gathered = raw.shape[1], -1
+    whole = events.size == n or events.size * (_GATHER + last - first) > n * (last - first)
+    identity = np.arange(dense.shape[0] - 1)
+    for k in range(first, last):
+        target = plan.region_targets[k]
         matrix = plan.weight_matrix[target]
-        sources = plan.matrix_sources[plan.matrix_start[matrix] : plan.matrix_start[matrix + 1]]
-        weights = plan.weights[plan.weight_start[target] : plan.weight_start[target] + sources.size]
-        out[:n] = 0.0
-        fours = sources.size // 4 * 4
-        for k in range(0, fours, 4):
-            a, b, c, d = weights[k], weights[k + 1], weights[k + 2], weights[k + 3]
-            p, q, r, s = raw[sources[k]], raw[sources[k + 1]], raw[sources[k + 2]], raw[sources[k + 3]]
-            for i in range(n):
-                out[i] = out[i] + a * p[i] + b * q[i] + c * r[i] + d * s[i]
-        for k in range(fours, sources.size):
-            weight, row = weights[k], raw[sources[k]]
-            for i in range(n):
-                out[i] += weight * row[i]
-    for matrix in range(plan.matrix_start.size - 1):
-        _spoil(plan, matrix, raw, work, n)
-
-
-@kernel
-def _spoil(plan: PlanArrays, matrix: int, raw: Array, work: Array, n: int) -> None:
-    # NaN or infinity in any detector of a matrix leaves nothing known about its channels.
-    for k in range(plan.matrix_start[matrix], plan.matrix_start[matrix + 1]):
-        row = raw[plan.matrix_sources[k]]
-        if _has_gap(row, n):
-            for i in range(n):
-                if not math.isfinite(row[i]):
-                    for target in range(plan.weight_matrix.size):
-                        if plan.weight_matrix[target] == matrix:
-                            work[target, i] = math.nan
+        places = plan.matrix_sources[plan.matrix_start[matrix] : plan.matrix_start[matrix + 1]]
+        weights = plan.weights[plan.weight_start[target] : plan.weight_start[target] + places.size]
+        if whole:
+            add_weighted(weights, raw, places, work[target], n)
+            spoil(raw, places, work[target], n)
+            gaps[raw.shape[0] + target] = has_gap(work[target], n)
+            continue
+        if gathered != matrix:
+            gather(raw, places, events, dense)
+            gathered = matrix
+        found, out = dense[dense.shape[0] - 1], work[target]
+        add_weighted(weights, dense, identity[: places.size], found, events.size)
+        spoil(dense, identity[: places.size], found, events.size)
+        gaps[raw.shape[0] + target] = has_gap(found, events.size)
+        for j in range(events.size):
+            out[events[j]] = found[j]
 
 
 @kernel

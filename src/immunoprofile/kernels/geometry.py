@@ -44,12 +44,51 @@ def _between(value: float, a: float, b: float) -> bool:
 
 
 @kernel
-def polygon_states(x: Array, y: Array, touched: Array, xs: Array, ys: Array, states: Array) -> None:
-    """For each untouched cell of a grid of centers x by y: 1 where the polygon holds its center, 0 where not."""
+def polygon_states(x: Array, y: Array, half_x: float, half_y: float, xs: Array, ys: Array, states: Array) -> None:
+    """Judge every cell of a grid: 2 where an edge touches it, else 1 where the polygon holds its center, else 0.
+
+    Parameters
+    ----------
+    x, y : (n_x,), (n_y,)
+        Centers of the cells, rising.
+    half_x, half_y
+        Half the size of a cell, margin included.
+    states : (n_x, n_y) uint8
+        Out.
+    """
+    states[:] = 0
+    j = xs.size - 1
+    for i in range(xs.size):
+        _touch(x, y, half_x, half_y, xs[j], ys[j], xs[i], ys[i], states)
+        j = i
     for i in range(x.size):
-        for j in range(y.size):
-            if not touched[i, j]:
-                states[i, j] = 1 if polygon_holds(x[i], y[j], xs, ys) else 0
+        known, state = False, 0
+        for k in range(y.size):
+            if states[i, k] == 2:
+                known = False
+            else:
+                # No edge passes between neighbours that no edge touches, so both are where the first one is.
+                if not known:
+                    state = 1 if polygon_holds(x[i], y[k], xs, ys) else 0
+                    known = True
+                states[i, k] = state
+
+
+@kernel
+def _touch(
+    x: Array, y: Array, half_x: float, half_y: float, x1: float, y1: float, x2: float, y2: float, states: Array
+) -> None:
+    # Box and segment are apart if one of three directions separates them: x, y, the segment's normal.
+    middle_x, middle_y, reach_x, reach_y = (x1 + x2) / 2, (y1 + y2) / 2, (x2 - x1) / 2, (y2 - y1) / 2
+    wide, high = half_x + abs(reach_x), half_y + abs(reach_y)
+    limit = half_x * abs(reach_y) + half_y * abs(reach_x)
+    for i in range(x.size):
+        dx = x[i] - middle_x
+        if abs(dx) <= wide:
+            for k in range(y.size):
+                dy = y[k] - middle_y
+                if abs(dy) <= high and abs(dx * reach_y - dy * reach_x) <= limit:
+                    states[i, k] = 2
 
 
 @kernel

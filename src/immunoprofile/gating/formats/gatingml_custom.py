@@ -1,0 +1,170 @@
+"""What Gating-ML has no place for, kept beside it in ``custom_info``: ours whole, of Cytobank's the names.
+
+Ours is JSON in elements of our own namespace, because XML cannot hold every character that a name may have. One
+``template`` under the root has the head, markers, compensation, reports and limits; one ``gate`` (or ``quadrants``)
+in each gate has its name, pop_id and labels, and which marker and which compensation its axes were given by.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from immunoprofile.errors import printable
+from immunoprofile.gating.formats.gatingml_words import CUSTOM_INFO, RefusalError, local, namespace
+
+SPACE = "urn:immunoprofile:gating-ml:1"
+_ANY_VERSION = "urn:immunoprofile:gating-ml:"
+_MOST = 2_000
+
+Text = Annotated[str, Field(max_length=1_000)]
+Name = Annotated[str, Field(min_length=1, max_length=1_000)]
+PopulationId = Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=1_000)]
+
+
+class _Info(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class AxisInfo(_Info):
+    """An axis of a gate: its marker or, of a ratio, its two; whether the template says how it is compensated."""
+
+    markers: Annotated[list[Name], Field(min_length=1, max_length=2)]
+    as_template: bool = False
+
+
+class GateInfo(_Info):
+    """What a gate is called. `divider` and `operation` are what its shape in XML cannot say."""
+
+    name: Name
+    id: PopulationId
+    label: Text = ""
+    cell_ontology: Text | None = None
+    name_hipc: Text | None = None
+    role: Text | None = None
+    axes: Annotated[list[AxisInfo], Field(max_length=_MOST)] = []
+    divider: Text | None = None
+    operation: Literal["or"] | None = None
+
+
+class QuadrantsInfo(_Info):
+    """What a quadrant gate is called: its axes by divider, its parts by the id of their element."""
+
+    divider: Text
+    axes: Annotated[list[AxisInfo], Field(max_length=_MOST)]
+    parts: dict[Name, GateInfo]
+
+
+class MarkerInfo(_Info):
+    """A marker, and the name by which the file's dimensions call it."""
+
+    name: Name
+    names: Annotated[list[Name], Field(max_length=_MOST)]
+    optional: bool
+    by_detector: bool
+    dimension: Name
+
+
+class CompensationInfo(_Info):
+    """The template's compensation; `matrices` are names by the id of their element."""
+
+    source: Literal["file", "matrix", "none"]
+    default: Name | None
+    missing: Literal["error", "allow"]
+    matrices: dict[Name, Name]
+
+
+class ReportInfo(_Info):
+    """A report by full paths."""
+
+    population: Text
+    of: Annotated[list[Text], Field(max_length=_MOST)]
+
+
+class LimitInfo(_Info):
+    """A limit by its population's full path."""
+
+    population: Text
+    warn_denominator_below: int | None
+    not_evaluable_denominator_below: int | None
+
+
+class TemplateInfo(_Info):
+    """Everything of a template that belongs to no single gate."""
+
+    id: PopulationId
+    version: Text
+    title: Text
+    status: Literal["draft", "locked", "retired"]
+    markers: Annotated[list[MarkerInfo], Field(max_length=_MOST)]
+    compensation: CompensationInfo
+    reports: Annotated[list[ReportInfo], Field(max_length=_MOST)]
+    limits: Annotated[list[LimitInfo], Field(max_length=_MOST)]
+
+
+_Model = TypeVar("_Model", bound=_Info)
+
+
+def info_text(info: _Info) -> str:
+    """JSON that XML can hold, in letters where it can hold those."""
+    value = info.model_dump(exclude_defaults=isinstance(info, GateInfo | QuadrantsInfo))
+    plain = json.dumps(value, ensure_ascii=False)
+    return plain if is_xml_text(plain) else json.dumps(value)
+
+
+def is_xml_text(text: str) -> bool:
+    """True where XML 1.0 can hold every character, and a reader gets it back as it was."""
+    return not any(c < " " or "\ud800" <= c <= "\udfff" or c in "\ufffe\uffff" for c in text)
+
+
+def read_info(element: Any, name: str, model: type[_Model]) -> _Model | None:
+    """Our information of one kind in an element's ``custom_info``; None where there is none.
+
+    Raises
+    ------
+    RefusalError
+        It is of another version of this program, is there twice, or is not what this program writes.
+    """
+    ours = [e for info in element.iterchildren(CUSTOM_INFO) for e in info if namespace(e.tag).startswith(_ANY_VERSION)]
+    if any(namespace(e.tag) != SPACE for e in ours):
+        raise RefusalError(
+            ours[0],
+            f"custom_info is of another version of this program ({printable(namespace(ours[0].tag), 60)})",
+            "Read it with that version, or update this one.",
+            "GATINGML-VERSION",
+        )
+    found = [e for e in ours if local(e.tag) == name]
+    if not found:
+        return None
+    if len(found) > 1:
+        raise RefusalError(found[1], f'custom_info has "{name}" twice', "Keep one.", "GATINGML-CUSTOM")
+    try:
+        return model.model_validate(json.loads(found[0].text or ""))
+    except (ValidationError, ValueError, RecursionError) as problem:
+        raise RefusalError(
+            found[0],
+            f'"{name}" in custom_info is not what this program writes ({_first_complaint(problem)})',
+            "Export the file again, or take that element out: names then come from ids.",
+            "GATINGML-CUSTOM",
+        ) from None
+
+
+def _first_complaint(problem: Exception) -> str:
+    if isinstance(problem, ValidationError):
+        first = problem.errors(include_url=False, include_context=False)[0]
+        place = ".".join(printable(p, 40) for p in first["loc"])
+        return f"{place}: {first['msg']}"
+    return printable(problem, 80)
+
+
+def cytobank_text(element: Any, *names: str) -> str:
+    """The first text that Cytobank keeps under one of these names beside a gate; empty where it keeps none."""
+    for info in element.iterchildren(CUSTOM_INFO):
+        for owner in info.iter("{*}cytobank"):
+            for found in owner.iterchildren(*(f"{{*}}{n}" for n in names)):
+                text = (found.text or "").strip()
+                if text:
+                    return str(text)
+    return ""
