@@ -24,8 +24,11 @@ T = "http://www.isac-net.org/std/Gating-ML/v2.0/transformations"
 D = "http://www.isac-net.org/std/Gating-ML/v2.0/datatypes"
 
 
-def make_file(path: Path, n: int) -> None:
-    """18 channels: scatter, time, and 14 fluorochromes of two levels each, spilled into one another."""
+def make_file(path: Path, n: int, copies: int = 1) -> None:
+    """18 channels: scatter, time, and 14 fluorochromes of two levels each, spilled into one another.
+
+    The n events are written `copies` times over.
+    """
     from immunoprofile.fcs import ChannelSpec, write_fcs
     from immunoprofile.spillover import Spillover
 
@@ -38,6 +41,7 @@ def make_file(path: Path, n: int) -> None:
     noisy = true @ spill + rng.normal(0, 120, (n, FLUORS))
     scatter = rng.normal([90000, 80000, 60000], [25000, 22000, 20000], (n, 3))
     values = np.column_stack([scatter, noisy, np.linspace(0, 6e5, n)]).astype(np.float32)
+    values = np.tile(values, (copies, 1)) if copies > 1 else values
     channels = [ChannelSpec(d) for d in (*SCATTER, *detectors, "Time")]
     write_fcs(path, values, channels, spillover=Spillover(detectors, spill), keywords={"$TIMESTEP": "0.01"})
 
@@ -203,7 +207,7 @@ def main() -> None:
         "times_flowkit_wall": medians["flowkit"]["wall_s"] / own["wall_s"],
         "times_flowkit_cached_cpu": medians["flowkit_cached"]["cpu_s"] / own["cpu_s"],
         "multiple_of_reading_wall": own["wall_s"] / medians["read_only"]["wall_s"],
-        "versions": _versions(),
+        "versions": versions(),
         "machine": {"system": platform.system(), "machine": platform.machine()},
     }
     RESULTS.mkdir(exist_ok=True)
@@ -211,7 +215,8 @@ def main() -> None:
     print(json.dumps(result, indent=2))
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Versions of what ran."""
     from importlib import metadata
 
     return {n: metadata.version(n) for n in ("immunoprofile", "flowkit", "flowio", "numpy", "numba")} | {

@@ -200,13 +200,17 @@ class Logicle(Scale):
 
 
 def _matching_decay(b: float, w: float) -> float:
-    """The d for which the curve's second derivative vanishes at its zero: 2 (ln d - ln b) + w (b + d) = 0."""
-    if w == 0:
-        return b
-    from scipy.optimize import brentq
+    """The d for which the curve's second derivative vanishes at its zero: 2 (ln d - ln b) + w (b + d) = 0.
 
-    root: float = brentq(lambda d: 2 * (math.log(d) - math.log(b)) + w * (b + d), 1e-300, b, xtol=1e-300, rtol=1e-15)
-    return root
+    The left side rises and is concave, so Newton's steps from below rise to the root and never pass it.
+    """
+    d = b * math.exp(-w * b)
+    for _ in range(100):
+        better = d - (2 * (math.log(d) - math.log(b)) + w * (b + d)) / (2 / d + w)
+        if not better > d:
+            break
+        d = better
+    return d
 
 
 @dataclass(frozen=True)

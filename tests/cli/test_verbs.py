@@ -342,6 +342,17 @@ def _by_branch(template):
     return list(below(template.paths[0]))
 
 
+def test_gates_show__plan_needs_the_panel_of_a_file(immunoprofile, checkout):
+    fixtures = checkout / "fixtures"
+    outcome = immunoprofile(
+        "gates", "show", str(fixtures / "gates" / "grid.toml"), "--plan", str(fixtures / "fcs" / "grid.fcs")
+    )
+    assert outcome.exit_code == 0
+    assert "reads 2 of 2 channels: B530-A, R670-A" in outcome.stdout
+    # Scaled values count as rounded to twelve decimals, so the first float that passes 0 lies just below it.
+    assert "Half open: 5 <= B530-A < 10 and -5e-13 <= R670-A < 15" in outcome.stdout
+
+
 def test_gates_check__says_that_a_good_template_has_no_problem(immunoprofile):
     outcome = immunoprofile("gates", "check", "immune14")
     assert outcome.exit_code == 0

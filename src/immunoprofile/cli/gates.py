@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -32,12 +33,19 @@ def list_templates() -> None:
 
 @gates.command("show")
 @click.argument("template", metavar="ID|PATH")
+@click.option(
+    "--plan", "fcs", type=click.Path(path_type=Path), metavar="FILE.fcs",
+    help="Show instead what the template compiles to for the panel of this file.",
+)  # fmt: skip
 @verbosity_options
-def show_template(template: str) -> None:
+def show_template(template: str, fcs: Path | None) -> None:
     """Show a template as a tree: name, pop_id, kind and channels of every gate."""
     from immunoprofile.gating import load_template
 
     loaded = load_template(template)
+    if fcs is not None:
+        show(*_plan(loaded, fcs))
+        return
     show(f"{printable(loaded.id)} {printable(loaded.version)} ({loaded.status}): {printable(loaded.title)}")
     show(f"content {loaded.digest[:16]}", "")
     show(*_tree(loaded))
@@ -55,6 +63,16 @@ def check_template(path: str) -> None:
         f"{printable(path, 400)}: no problem found: {len(loaded.gates)} gates over {len(loaded.markers)} markers, "
         f"content {loaded.digest[:16]}"
     )
+
+
+def _plan(template: GatingTemplate, fcs: Path) -> list[str]:
+    from immunoprofile.fcs import read_fcs
+    from immunoprofile.gating import compile_plan
+    from immunoprofile.gating.describe import describe_plan
+
+    events = read_fcs(fcs)
+    plan = compile_plan(template, events.channels, events.spillover)
+    return describe_plan(plan, tuple(c.detector for c in events.channels))
 
 
 def _tree(template: GatingTemplate) -> list[str]:

@@ -67,11 +67,16 @@ class Rectangle:
 
 @dataclass(frozen=True, slots=True)
 class Polygon:
-    """Even-odd inside of an outline in two dimensions, edges and vertices included."""
+    """Even-odd inside of an outline in two dimensions, edges and vertices included.
+
+    `bins` is FlowJo's way, for its workspaces only: events and vertices count as the nearest of so many steps of
+    their axes. None is the exact outline.
+    """
 
     dimensions: tuple[Dimension, Dimension]
     vertices: tuple[tuple[float, float], ...]
     kind: Literal["polygon"] = "polygon"
+    bins: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,7 @@ class Ellipsoid:
     """Squared Mahalanobis distance from `center` under `covariance` at most `distance_square`.
 
     Gating-ML's own reference gates hold a "covariance" that is none; whatever can be inverted is evaluated.
+    `bins` as in `Polygon`, for events alone: an ellipse has no vertices to round.
     """
 
     dimensions: tuple[Dimension, ...]
@@ -86,6 +92,7 @@ class Ellipsoid:
     covariance: tuple[tuple[float, ...], ...]
     distance_square: float
     kind: Literal["ellipsoid"] = "ellipsoid"
+    bins: int | None = None
 
     @property
     def is_ellipsoid(self) -> bool:

@@ -7,7 +7,6 @@ from importlib import resources
 from pathlib import Path
 
 from immunoprofile.errors import TemplateSyntaxError, closest
-from immunoprofile.gating.formats.toml import read_toml
 from immunoprofile.gating.template import GatingTemplate
 
 
@@ -32,6 +31,9 @@ def load_template(template: str | os.PathLike[str]) -> GatingTemplate:
     TemplateInvalidError
         Unknown parents, markers or scales; impossible shapes: all of them.
     """
+    # pydantic takes a while to load and only TOML needs it.
+    from immunoprofile.gating.formats.toml import read_toml
+
     name = os.fspath(template)
     if name.endswith(".toml") or os.sep in name or "/" in name:
         return read_toml(Path(name))

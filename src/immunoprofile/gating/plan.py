@@ -20,13 +20,15 @@ from immunoprofile.gating.quick import CELLS, CellMap, QuickScale, map_cells, qu
 from immunoprofile.gating.sources import Source, SourceTable, resolve_sources
 from immunoprofile.gating.template import GatingTemplate
 from immunoprofile.kernels.gates import ALL_OF, ANY_OF, ELLIPSOID, POLYGON, RECTANGLE, PlanArrays
-from immunoprofile.kernels.geometry import ON_EDGE
-from immunoprofile.scales import Scale
+from immunoprofile.kernels.geometry import ON_EDGE, binned
+from immunoprofile.scales import FlowJoBiex, Scale
 from immunoprofile.spillover import Spillover
 
 # Bounding boxes only spare work: they may be a little large, never small.
 _BOX_SLACK = 2 * ON_EDGE
 _ELLIPSE_SLACK = 1 + 1e-9
+# Steps of FlowJo's table of a biexponential axis (`scales.FlowJoBiex`).
+_FLOWJO_STEPS = 4096.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +41,8 @@ class Plan:
         Channels of the file (0-based) that are read, in the order of the kernel's raw sources.
     gates
         In order of evaluation: parents and terms of booleans first.
+    derived
+        Names of the compensated channels, in the order of the kernel's derived sources.
     omitted
         Paths left out because an optional marker is missing.
     """
@@ -46,6 +50,7 @@ class Plan:
     template: GatingTemplate
     columns: tuple[int, ...]
     gates: tuple[Gate, ...]
+    derived: tuple[str, ...]
     omitted: tuple[str, ...]
     findings: tuple[Finding, ...]
     arrays: PlanArrays
@@ -88,7 +93,7 @@ def compile_plan(
     gates = tuple(g for g in _evaluation_order(template) if g.path not in table.omitted)
     arrays, n_derived = _arrays(gates, table)
     omitted = tuple(p for p in template.paths if p in table.omitted)
-    return Plan(template, table.columns, gates, omitted, table.findings, arrays, n_derived)
+    return Plan(template, table.columns, gates, table.derived, omitted, table.findings, arrays, n_derived)
 
 
 def _evaluation_order(template: GatingTemplate) -> list[Gate]:
@@ -115,6 +120,7 @@ class _Dim:
     scale: int
     low: float
     high: float
+    steps: float = 0.0
 
 
 class _Scales:
@@ -169,7 +175,7 @@ def _maps(gates: Sequence[Gate], scales: _Scales) -> dict[str, Any]:
     found: list[CellMap | None] = []
     for gate in gates:
         geometry = gate.geometry
-        if isinstance(geometry, Polygon | Ellipsoid) and len(geometry.dimensions) == 2:
+        if isinstance(geometry, Polygon | Ellipsoid) and len(geometry.dimensions) == 2 and geometry.bins is None:
             x, y = (scales.error(d.scale) for d in geometry.dimensions)
             found.append(map_cells(geometry, (x, y)))
         else:
@@ -203,6 +209,7 @@ def _arrays(gates: Sequence[Gate], table: SourceTable) -> tuple[PlanArrays, int]
         dim_low=_floats(d.low for d in flat),
         dim_high=_floats(d.high for d in flat),
         dim_scale=_ints(d.scale for d in flat),
+        dim_steps=_floats(d.steps for d in flat),
         shape_start=_starts(shapes),
         shape=_floats(v for s in shapes for v in s),
         term_start=_starts(terms),
@@ -264,9 +271,9 @@ def _dimensions(gate: Gate, table: SourceTable, index: dict[Source, int], scales
         for source in table.rests_on(gate.path):
             yield _Dim(index[source], 0, -math.inf, math.nan)
         return
-    limits = _limits(geometry)
-    for dimension, source, (low, high, closed) in zip(
-        geometry.dimensions, table.of_gate[gate.path], limits, strict=True
+    limits, steps = _limits(geometry), _steps(geometry)
+    for dimension, source, (low, high, closed), step in zip(
+        geometry.dimensions, table.of_gate[gate.path], limits, steps, strict=True
     ):
         scale = dimension.scale
         yield _Dim(
@@ -274,13 +281,30 @@ def _dimensions(gate: Gate, table: SourceTable, index: dict[Source, int], scales
             scales.index(scale),
             -math.inf if low is None else scale.first_linear(low),
             math.nan if high is None else scale.first_linear(high, strict=closed),
+            step,
         )
+
+
+def _steps(geometry: Rectangle | Polygon | Ellipsoid) -> list[float]:
+    """FlowJo's bins a scaled unit of each dimension; 0 where a gate is exact."""
+    bins = None if isinstance(geometry, Rectangle) else geometry.bins
+    return [0.0 if bins is None else bins / display_range(d.scale) for d in geometry.dimensions]
+
+
+def display_range(scale: Scale) -> float:
+    """Length of a scale's axis in its own units: FlowJo's table counts 4096 steps, the others go to 1."""
+    return _FLOWJO_STEPS if isinstance(scale, FlowJoBiex) else 1.0
+
+
+def _binned(value: float, steps: float) -> float:
+    return binned(value, steps) if steps else value
 
 
 def _limits(geometry: Rectangle | Polygon | Ellipsoid) -> list[tuple[float | None, float | None, bool]]:
     """Scaled bounds per dimension; True where the upper one belongs to the gate."""
     if isinstance(geometry, Rectangle):
         return [(low, high, False) for low, high in geometry.bounds]
+    slack = [_BOX_SLACK + (1 / steps if steps else 0.0) for steps in _steps(geometry)]
     if isinstance(geometry, Polygon):
         boxes = [(min(axis), max(axis)) for axis in zip(*geometry.vertices, strict=True)]
     elif not geometry.is_ellipsoid:
@@ -290,13 +314,14 @@ def _limits(geometry: Rectangle | Polygon | Ellipsoid) -> list[tuple[float | Non
             math.sqrt(geometry.distance_square * row[i]) * _ELLIPSE_SLACK for i, row in enumerate(geometry.covariance)
         ]
         boxes = [(c - s, c + s) for c, s in zip(geometry.center, spread, strict=True)]
-    return [(low - _BOX_SLACK, high + _BOX_SLACK, True) for low, high in boxes]
+    return [(low - s, high + s, True) for (low, high), s in zip(boxes, slack, strict=True)]
 
 
 def _shape(gate: Gate) -> list[float]:
     geometry = gate.geometry
     if isinstance(geometry, Polygon):
-        return [x for axis in zip(*geometry.vertices, strict=True) for x in axis]
+        axes = zip(zip(*geometry.vertices, strict=True), _steps(geometry), strict=True)
+        return [_binned(x, steps) for axis, steps in axes for x in axis]
     if isinstance(geometry, Ellipsoid):
         precision = np.linalg.inv(np.array(geometry.covariance))
         return [*geometry.center, *precision.ravel().tolist(), geometry.distance_square]

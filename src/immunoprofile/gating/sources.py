@@ -32,6 +32,11 @@ class SourceTable:
     omitted: frozenset[str]
     findings: tuple[Finding, ...]
 
+    @property
+    def derived(self) -> tuple[str, ...]:
+        """Names of the compensated channels in order."""
+        return tuple(self.matrices[s[1]][0].fluorochromes[s[2]] for s in self.sources if s[0] == "compensated")
+
     def rests_on(self, path: str) -> tuple[Source, ...]:
         """Sources that a gate's result rests on, directly or through parents and terms."""
         found: dict[Source, None] = {}

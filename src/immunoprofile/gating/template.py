@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from immunoprofile.errors import InputError
+from immunoprofile.errors import InputError, Problem
 from immunoprofile.gating.gates import (
     Boolean,
     Dimension,
@@ -71,7 +71,10 @@ class Limit:
 
 @dataclass(frozen=True)
 class GatingTemplate:
-    """Gates in the order in which the file gives them; `gates` holds no root."""
+    """Gates in the order in which the file gives them; `gates` holds no root.
+
+    `refused` names what a file of another program holds and this template does not, gate by gate with the reason.
+    """
 
     id: str
     version: str
@@ -83,6 +86,7 @@ class GatingTemplate:
     reports: tuple[Report, ...] = ()
     limits: tuple[tuple[str, Limit], ...] = ()
     source: Path | None = field(default=None, compare=False)
+    refused: tuple[Problem, ...] = field(default=(), compare=False)
 
     @cached_property
     def paths(self) -> tuple[str, ...]:
@@ -175,6 +179,8 @@ def describe_geometry(geometry: Geometry) -> dict[str, Any]:
         }
     elif isinstance(geometry, Boolean):
         shape = {geometry.operation: [("!" if t.complement else "") + t.path for t in geometry.terms]}
+    if isinstance(geometry, Polygon | Ellipsoid) and geometry.bins is not None:
+        shape["bins"] = geometry.bins
     return shape
 
 

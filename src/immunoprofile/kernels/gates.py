@@ -14,7 +14,7 @@ import numpy as np
 
 from immunoprofile.kernels.accelerate import Array, kernel
 from immunoprofile.kernels.compensation import add_weighted, gather, has_gap, spoil
-from immunoprofile.kernels.geometry import ellipsoid_holds, polygon_holds
+from immunoprofile.kernels.geometry import binned, ellipsoid_holds, polygon_holds
 from immunoprofile.kernels.scales import CLIP_HIGH, CLIP_LOW, LINEAR, quick_value, scale_value
 
 RECTANGLE, POLYGON, ELLIPSOID, ALL_OF, ANY_OF = range(5)
@@ -43,6 +43,8 @@ class PlanArrays(NamedTuple):
         NaN as low lets nothing in), scale. For a boolean: only sources whose NaN excludes an event.
     shape_start, shape : int64, float64
         Numbers of a gate: polygon x and y in turn; ellipsoid center, inverse covariance, squared distance.
+    dim_steps
+        For each dimension, the steps a scaled unit that its values are rounded to (`geometry.binned`); 0 for none.
     term_start, term_gate, term_complement
         Terms of a boolean.
     scale_kind, scale_numbers, tables
@@ -69,6 +71,7 @@ class PlanArrays(NamedTuple):
     dim_low: Array
     dim_high: Array
     dim_scale: Array
+    dim_steps: Array
     shape_start: Array
     shape: Array
     term_start: Array
@@ -160,7 +163,7 @@ def _compensate(
 ) -> None:
     """The compensated channels that only this region's events are asked for; the last region is the root.
 
-    A few events are gathered first and their values scattered afterwards; for many it is quicker to take the whole block.
+    A few events are gathered first and their values scattered afterwards; for many the whole block is quicker.
     """
     first, last = plan.region_start[region], plan.region_start[region + 1]
     if first == last or events.size == 0:
@@ -307,12 +310,15 @@ def _polygon(
     sx, sy = plan.dim_scale[kx], plan.dim_scale[kx + 1]
     kind_x, kind_y = plan.scale_kind[sx], plan.scale_kind[sy]
     numbers_x, numbers_y, tables = plan.scale_numbers[sx], plan.scale_numbers[sy], plan.tables
+    steps_x, steps_y = plan.dim_steps[kx], plan.dim_steps[kx + 1]
     size, lost = 0, 0
     for k in range(events.size):
         i, state = events[k], states[k]
         if state == 2:
             px = scale_value(kind_x, numbers_x, tables, row_x[i])
             py = scale_value(kind_y, numbers_y, tables, row_y[i])
+            if steps_x > 0.0:
+                px, py = binned(px, steps_x), binned(py, steps_y)
             state = 1 if polygon_holds(px, py, xs, ys) else 0
         mine[size] = i
         size += state == 1
@@ -347,6 +353,8 @@ def _ellipsoid(
                 x = raw[source, i] if source < raw.shape[0] else work[source - raw.shape[0], i]
                 missing = missing or x != x
                 point[d] = scale_value(scale_kind[scale], scale_numbers[scale], tables, x)
+                if plan.dim_steps[first + d] > 0.0:
+                    point[d] = binned(point[d], plan.dim_steps[first + d])
             state = 3 if missing else (1 if ellipsoid_holds(point, center, precision, distance_square) else 0)
         mine[size] = i
         size += state == 1

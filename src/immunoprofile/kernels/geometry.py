@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from immunoprofile.kernels.accelerate import Array, kernel
 from immunoprofile.kernels.scales import rounded
 
@@ -36,6 +38,12 @@ def polygon_holds(px: float, py: float, xs: Array, ys: Array) -> bool:
             inside = not inside
         j = i
     return inside
+
+
+@kernel
+def binned(value: float, steps: float) -> float:
+    """The value as the nearest of `steps` steps a unit, halves upwards."""
+    return np.floor(value * steps + 0.5) / steps
 
 
 @kernel

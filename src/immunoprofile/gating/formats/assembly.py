@@ -18,7 +18,7 @@ from immunoprofile.gating.template import ROOT_ID, Limit, Report
 class Draft:
     """A gate before its place in the tree is known; `parent` and a boolean's terms are as written.
 
-    `geometry` is None where it was refused already.
+    `geometry` is None where it was refused already; `path` is given where the file's ids have settled it.
     """
 
     where: str
@@ -30,6 +30,7 @@ class Draft:
     cell_ontology: str | None = None
     name_hipc: str | None = None
     role: str | None = None
+    path: str | None = None
 
 
 Complain = Callable[[str, str, str | None, str], None]
@@ -186,7 +187,7 @@ def _gates(drafts: Sequence[Draft], paths: dict[int, str], complain: Complain) -
                 join_path(names[:-1]),
                 gate_id,
                 draft.geometry or _UNKNOWN,
-                draft.label or draft.name,
+                draft.name if draft.label is None else draft.label,
                 draft.cell_ontology,
                 draft.name_hipc,
                 draft.role,
@@ -241,6 +242,8 @@ class _Names:
         self.parent = {g.path: g.parent for g in gates}
 
     def find(self, where: str, query: str, complain: Complain) -> str | None:
+        if query in self.parent:
+            return query
         try:
             return find_path(query, self.paths)
         except LookupError as problem:

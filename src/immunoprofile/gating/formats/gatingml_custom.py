@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from immunoprofile.errors import printable
 from immunoprofile.gating.formats.gatingml_words import CUSTOM_INFO, RefusalError, local, namespace
@@ -74,6 +74,12 @@ class CompensationInfo(_Info):
     default: Name | None
     missing: Literal["error", "allow"]
     matrices: dict[Name, Name]
+
+    @model_validator(mode="after")
+    def _default_known(self) -> CompensationInfo:
+        if self.source == "matrix" and self.default not in self.matrices.values():
+            raise ValueError("default is none of the matrices")
+        return self
 
 
 class ReportInfo(_Info):

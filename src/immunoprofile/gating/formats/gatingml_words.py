@@ -39,18 +39,17 @@ _MAX_TEXT = 1_000
 _DOUBLE = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 
 
+RESTS = "GATINGML-RESTS"
+"""Code of what is refused only because something that it rests on is."""
+
+
 class RefusalError(Exception):
-    """One element cannot be used: what, where, remedy.
+    """One element cannot be used: what, where, remedy."""
 
-    `rests` marks what is only refused because something that it rests on is.
-    """
-
-    def __init__(
-        self, element: Any, what: str, remedy: str | None = None, code: str = "GATINGML", *, rests: bool = False
-    ) -> None:
+    def __init__(self, element: Any, what: str, remedy: str | None = None, code: str = "GATINGML") -> None:
         super().__init__(what)
         self.line = f"line {element.sourceline}"
-        self.what, self.remedy, self.code, self.rests = what, remedy, code, rests
+        self.what, self.remedy, self.code = what, remedy, code
 
 
 def _names(words: str) -> frozenset[str]:
