@@ -220,3 +220,30 @@ def test_quick_scale__errs_no_more_than_it_says(scale) -> None:
     known = np.isfinite(found)
     assert known.any()
     assert (np.abs(found - exact)[known] <= quick.error).all()
+
+
+def test_engine__wide_panels_and_many_gates_equal_the_twin() -> None:
+    rng = np.random.default_rng(11)
+    n_channels, n_gates = 200, 500
+    panel = tuple(our.Channel(f"D{i}", f"M{i}", i, 262144, 32, "fluorescence") for i in range(n_channels))
+    markers = tuple(our.Marker(f"M{i}", (f"M{i}",)) for i in range(n_channels))
+    logicle = our.Logicle(our.TOP, 0.5, 4.5)
+    matrix = np.eye(n_channels) + rng.uniform(0, 0.001, (n_channels, n_channels))
+    spillover = our.Spillover(tuple(c.detector for c in panel), matrix)
+    gates: list[Gate] = []
+    for i in range(n_gates):
+        parent = ROOT if i < 20 else gates[int(rng.integers(0, i))].path
+        a, b = rng.choice(n_channels, 2, replace=False)
+        dims = (our.Dimension(f"M{a}", logicle), our.Dimension(f"M{b}", logicle))
+        shape = (
+            our.Rectangle(dims, ((0.2, None), (None, 0.9)))
+            if i % 2
+            else Polygon(dims, ((0.1, 0.1), (0.95, 0.1), (0.9, 0.95), (0.1, 0.9)))
+        )
+        path = f"g{i}" if parent == ROOT else f"{parent}/g{i}"
+        gates.append(Gate(f"g{i}", path, parent, f"g{i}", shape))
+    template = GatingTemplate("wide", "1", "", "draft", markers, Compensation("file"), tuple(gates))
+    events = ArrayEvents(np.exp(rng.normal(6, 2, (400, n_channels))), panel, spillover)
+    members, twin = gated(template, events), Twin(template, events)
+    for path in template.paths:
+        assert members.count(path) == int(twin.masks[path].sum()), path
