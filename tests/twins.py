@@ -139,8 +139,13 @@ class Twin:
                 inside &= True if low is None else rounded(values) >= rounded(np.float64(low))
                 inside &= True if high is None else rounded(values) < rounded(np.float64(high))
             return inside
+        vertices = np.array(getattr(geometry, "vertices", ()))
+        if geometry.bins is not None:
+            steps = [geometry.bins / (4096 if d.scale.kind == "flowjo_biex" else 1) for d in geometry.dimensions]
+            scaled = [np.floor(x * k + 0.5) / k for x, k in zip(scaled, steps, strict=True)]
+            vertices = np.floor(vertices * steps + 0.5) / steps if vertices.size else vertices
         if isinstance(geometry, Polygon):
-            return polygon_mask(*scaled, geometry.vertices)
+            return polygon_mask(*scaled, [tuple(v) for v in vertices])
         assert isinstance(geometry, Ellipsoid)
         with np.errstate(invalid="ignore", over="ignore"):
             offsets = np.stack(scaled, axis=1) - np.array(geometry.center)

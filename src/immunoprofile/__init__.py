@@ -6,7 +6,8 @@ version that gave it::
     import immunoprofile as ip
 
     events = ip.read_fcs("S014.fcs")                     # a file becomes events
-    members = ip.apply_template("immune14", events)      # events become populations
+    template = ip.load_template("immune14")              # a template is data
+    members = ip.apply_template(template, events)        # events become populations
     table = ip.tabulate(members, {"sample_id": "S014"})  # populations become a table
     result = ip.run_study(ip.load_study("study.toml"), out="results/")
 
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from immunoprofile.cohort import Results, profile_cohort, run_study
     from immunoprofile.comparison import associate, paired_change
+    from immunoprofile.controls import spillover_from_controls
     from immunoprofile.errors import (
         AnalysisError,
         FcsAccessError,
@@ -41,7 +43,15 @@ if TYPE_CHECKING:
         TemplateSyntaxError,
     )
     from immunoprofile.fcs import Channel, Events, Finding, Strictness, read_fcs, read_fcs_datasets
-    from immunoprofile.gating import GatingTemplate, Membership, apply_template, load_template, read_gatingml
+    from immunoprofile.gating import (
+        GatingTemplate,
+        Membership,
+        apply_template,
+        load_template,
+        read_flowjo,
+        read_gatingml,
+        write_gatingml,
+    )
     from immunoprofile.platelets import classify_response, explain_response
     from immunoprofile.populations import tabulate
     from immunoprofile.scales import Asinh, FlowJoBiex, Hyperlog, Linear, Log, Logicle
@@ -54,6 +64,7 @@ if TYPE_CHECKING:
 _ROOMS = {
     "cohort": ("Results", "profile_cohort", "run_study"),
     "comparison": ("associate", "paired_change"),
+    "controls": ("spillover_from_controls",),
     "errors": (
         "AnalysisError",
         "FcsAccessError",
@@ -74,7 +85,15 @@ _ROOMS = {
         "TemplateSyntaxError",
     ),
     "fcs": ("Channel", "Events", "Finding", "Strictness", "read_fcs", "read_fcs_datasets"),
-    "gating": ("GatingTemplate", "Membership", "apply_template", "load_template", "read_gatingml"),
+    "gating": (
+        "GatingTemplate",
+        "Membership",
+        "apply_template",
+        "load_template",
+        "read_flowjo",
+        "read_gatingml",
+        "write_gatingml",
+    ),
     "platelets": ("classify_response", "explain_response"),
     "populations": ("tabulate",),
     "scales": ("Asinh", "FlowJoBiex", "Hyperlog", "Linear", "Log", "Logicle"),
@@ -129,10 +148,13 @@ __all__ = [
     "profile_cohort",
     "read_fcs",
     "read_fcs_datasets",
+    "read_flowjo",
     "read_gatingml",
     "run_study",
     "simulate_cohort",
+    "spillover_from_controls",
     "tabulate",
+    "write_gatingml",
 ]
 
 

@@ -141,31 +141,50 @@ def _check(spillover: Spillover) -> None:
         )
 
 
-def read_spillover(path: str | PathLike[str]) -> Spillover:
-    """Read a square matrix from CSV: detectors as header; a first column of row names may stand before them.
+def read_spillover(path: str | PathLike[str], fluorochromes: Sequence[str] = ()) -> Spillover:
+    """Read a matrix from CSV: detectors as header; a first column of row names may stand before them.
+
+    Parameters
+    ----------
+    fluorochromes
+        Names of the rows where they are not the detectors; then the matrix need not be square.
 
     Raises
     ------
     SpilloverError
         The file is missing, not such a table, or its matrix cannot be used; the file and row are named.
+
+    Notes
+    -----
+    Row names that are the detectors in another order put the rows in the order of the columns.
     """
+    names, rows, cells = _read_cells(path)
+    if rows and set(rows) == set(names) and not fluorochromes:
+        cells = [cells[rows.index(n)] for n in names]
+    try:
+        matrix = np.array(cells, dtype=np.float64).reshape(len(cells), -1)
+        return Spillover(tuple(names), matrix, tuple(fluorochromes))
+    except SpilloverError as problem:
+        first = problem.problems[0]
+        raise SpilloverError(first.what, path=path, remedy=first.remedy, code=first.code) from None
+
+
+def _read_cells(path: str | PathLike[str]) -> tuple[list[str], list[str], list[list[str]]]:
+    """Header, row names (none where there are none) and the numbers as text."""
     import csv
     from pathlib import Path
 
     try:
         with Path(path).open(encoding="utf-8-sig", newline="") as stream:
-            rows = [r for r in csv.reader(stream) if any(cell.strip() for cell in r)]
-    except (OSError, UnicodeDecodeError) as problem:
+            lines = [[cell.strip() for cell in line] for line in csv.reader(stream) if any(map(str.strip, line))]
+    except (OSError, UnicodeDecodeError, csv.Error) as problem:
         raise SpilloverError(
-            f"spillover table cannot be read ({problem})",
-            path=path,
-            code="SPILL-ACCESS",
-            remedy="Check the path.",
+            f"spillover table cannot be read ({problem})", path=path, code="SPILL-ACCESS", remedy="Check the path."
         ) from problem
-    names = [cell.strip() for cell in rows[0]] if rows else []
-    named = len(rows) > 1 and not _is_number(rows[1][0])
-    names = names[1:] if named and len(names) == len(rows[1]) else names
-    cells = [[cell.strip() for cell in row[1:]] if named else [c.strip() for c in row] for row in rows[1:]]
+    header, body = (lines[0], lines[1:]) if lines else ([], [])
+    named = bool(body) and not _is_number(body[0][0])
+    names = header[1:] if named and len(header) == len(body[0]) else header
+    cells = [line[1:] if named else line for line in body]
     for number, row in enumerate(cells, start=2):
         if len(row) != len(names) or not all(map(_is_number, row)):
             raise SpilloverError(
@@ -177,11 +196,7 @@ def read_spillover(path: str | PathLike[str]) -> Spillover:
                 code="SPILL-VALUE",
                 remedy="Write decimals with a point and one value for each column of the header.",
             )
-    try:
-        return Spillover(tuple(names), np.array(cells, dtype=np.float64).reshape(len(cells), -1))
-    except SpilloverError as problem:
-        first = problem.problems[0]
-        raise SpilloverError(first.what, path=path, remedy=first.remedy, code=first.code) from None
+    return names, [line[0] for line in body] if named else [], cells
 
 
 def _is_number(text: str) -> bool:

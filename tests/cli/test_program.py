@@ -20,7 +20,7 @@ from immunoprofile.errors import (
     StudyError,
 )
 
-VERBS = ["demo", "inspect", "run", "profile", "respond", "compare", "report", "simulate", "gates"]
+VERBS = ["demo", "inspect", "run", "profile", "respond", "compare", "report", "gates", "spillover", "simulate"]
 
 
 @pytest.fixture

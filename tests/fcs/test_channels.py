@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from immunoprofile.errors import FcsFormatError
 from immunoprofile.fcs import Channel, read_fcs
 
 Make = Callable[..., Path]
@@ -97,3 +98,88 @@ def test_spillover__two_that_differ_leave_the_choice_to_the_reader(fcs: Make) ->
     events = read_fcs(fcs(extra=extra))
     assert events.spillover is None
     assert events.findings[0].where == "$SPILLOVER and SPILL"
+
+
+@pytest.mark.parametrize(
+    ("declared", "kind"),
+    [
+        ("Forward Scatter", "scatter"),
+        ("side scatter", "scatter"),
+        ("Unmixed Fluorescence", "fluorescence"),
+        ("Mass", "time"),
+    ],
+)
+def test_channel__declared_type_counts_before_the_name(declared: str, kind: str, fcs: Make) -> None:
+    extra = {"$P1N": "Time", "$P1TYPE": declared, "$CYT": "x", "$TIMESTEP": "1"}
+    first = read_fcs(fcs(version="FCS3.2", extra=extra)).channels[0]
+    assert (first.kind, first.type) == (kind, declared)
+
+
+@pytest.mark.parametrize(
+    ("extra", "display", "calibration"),
+    [
+        ({"$P1D": "Linear,0,26.3"}, ("Linear", 0.0, 26.3), None),
+        ({"$P1D": "LOGARITHMIC, 4, 0.1"}, ("Logarithmic", 4.0, 0.1), None),
+        ({"$P1CALIBRATION": "1.27,MESF"}, None, (1.27, 0.0, "MESF")),
+        ({"$P1CALIBRATION": "1.27,-3,MESF"}, None, (1.27, -3.0, "MESF")),
+        ({"$P1D": "Biexp,1,2", "$P1CALIBRATION": "MESF"}, None, None),
+        ({"$P1D": "Linear,1", "$P1CALIBRATION": "0,MESF"}, None, None),
+        ({"$P1D": "Linear,a,b", "$P1CALIBRATION": "1,2,3,MESF"}, None, None),
+    ],
+)
+def test_channel__display_and_calibration_are_told_and_never_applied(
+    extra: dict[str, str], display: object, calibration: object, fcs: Make
+) -> None:
+    events = read_fcs(fcs(extra=extra))
+    first = events.channels[0]
+    assert (first.display, first.calibration) == (display, calibration)
+    assert [f.code for f in events.findings] == ["FCS-METADATA"] * (0 if display or calibration else 2)
+    assert events.linear().tolist() == [[1, 2], [3, 4], [5, 6]]
+
+
+@pytest.mark.parametrize(
+    ("names", "text", "detectors"),
+    [
+        (("A,B", "C"), "2,A,B,C,1,0.1,0.2,1", ("A,B", "C")),
+        (("A", "B,C"), "2,A,B,C,1,0.1,0.2,1", ("A", "B,C")),
+        (("A,B", "A"), "2,A,A,B,1,0.1,0.2,1", ("A", "A,B")),
+        (("A,B", "B,C"), "2,A,B,B,C,1,0.1,0.2,1", ("A,B", "B,C")),
+        (("A,B", "C"), "2,A,X,C,1,0.1,0.2,1", None),
+    ],
+)
+def test_spillover__names_may_hold_commas_before_3_1(
+    names: tuple[str, str], text: str, detectors: tuple[str, ...] | None, fcs: Make
+) -> None:
+    extra = {"$P1N": names[0], "$P2N": names[1], "SPILL": text}
+    events = read_fcs(fcs(version="FCS3.0", extra=extra))
+    assert (events.spillover and events.spillover.detectors) == detectors
+    assert ("FCS-SPILL-FORMAT" in [f.code for f in events.findings]) == (detectors is None)
+
+
+def test_recorded__percentages_of_dfc_become_rows(fcs: Make) -> None:
+    events = read_fcs(fcs(version="FCS2.0", extra={"$DFC1TO2": "13.4", "$DFC2TO1": "5", "$DFC2TO2": "0.0"}))
+    found = events.recorded_spillover(["FL1", "FL2"])
+    assert events.spillover is None
+    np.testing.assert_array_equal(found.matrix, [[1, 0.134], [0.05, 1]])
+
+
+def test_recorded__percentages_of_comp_become_rows(fcs: Make) -> None:
+    events = read_fcs(fcs(version="FCS3.0", extra={"$COMP": "2,0,25,50,0"}))
+    np.testing.assert_array_equal(events.recorded_spillover(["FL1", "FL2"]).matrix, [[1, 0.25], [0.5, 1]])
+
+
+@pytest.mark.parametrize(
+    ("extra", "sentence"),
+    [
+        ({}, "holds neither $COMP nor $DFCiTOj"),
+        ({"$COMP": "3,0,25,50,0"}, "not 2 and 4 percentages"),
+        ({"$COMP": "2,0,25,x,0"}, "not 2 and 4 percentages"),
+        ({"$DFC1TO3": "1"}, 'is "1", for 2 detectors'),
+        ({"$DFC1TO2": "x"}, 'is "x", for 2 detectors'),
+    ],
+)
+def test_recorded__what_is_no_matrix_is_refused(extra: dict[str, str], sentence: str, fcs: Make) -> None:
+    with pytest.raises(FcsFormatError) as caught:
+        read_fcs(fcs(version="FCS3.0", extra=extra)).recorded_spillover(["FL1", "FL2"])
+    assert caught.value.code == "FCS-COMP"
+    assert sentence in str(caught.value)

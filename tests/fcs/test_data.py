@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from immunoprofile.errors import FcsAccessError, FcsTruncatedError, FcsUnsupportedError
+from immunoprofile.errors import FcsAccessError, FcsFormatError, FcsTruncatedError, FcsUnsupportedError
 from immunoprofile.fcs import ChannelSpec, Events, read_fcs, write_fcs
+from immunoprofile.selftest.blueprint import Blueprint, Cell
 
 Make = Callable[..., Path]
 
@@ -321,3 +322,75 @@ def test_opening__says_why_the_system_refused(problem: OSError, fcs: Make, monke
 def test_opening__a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FcsAccessError, match="is a folder, pipe or device"):
         read_fcs(tmp_path)
+
+
+def test_nonfinite__are_counted_for_each_channel(fcs: Make) -> None:
+    data = struct.pack("<8f", 1, math.nan, math.inf, 2, math.nan, math.nan, -math.inf, 3)
+    events = read_fcs(fcs(data, _channels(32, 32), extra={"$DATATYPE": "F"}))
+    assert events.count_nonfinite().tolist() == [[1, 2], [2, 0]]
+    assert [(f.code, f.severity, f.where) for f in events.check_data()] == [
+        ("FCS-NONFINITE", "warning", "channel 1"), ("FCS-NONFINITE", "warning", "channel 2"),
+    ]  # fmt: skip
+    assert events.check_data()[0].message == "holds 1 NaN and 2 infinite values in 4 events"
+
+
+def test_nonfinite__integers_have_none(fcs: Make) -> None:
+    events = read_fcs(fcs())
+    assert events.count_nonfinite().tolist() == [[0, 0], [0, 0]]
+    assert events.check_data() == ()
+
+
+@pytest.mark.parametrize("order", ["1,2,3,4", "4,3,2,1"])
+@pytest.mark.parametrize("bits", [24, 40, 48, 56])
+def test_data__widths_without_a_type_have_the_smallest_that_holds_them(bits: int, order: str, fcs: Make) -> None:
+    values = [0, 1, 2**bits - 1, 2 ** (bits - 1) + 5]
+    data = b"".join(v.to_bytes(bits // 8, "little" if order[0] == "1" else "big") for v in values)
+    events = read_fcs(fcs(data, _channels(bits, bits), version="FCS3.0", extra={"$BYTEORD": order}))
+    assert events.values.dtype == (np.uint32 if bits == 24 else np.uint64)
+    assert events.values.tolist() == [values[:2], values[2:]]
+    assert events.channels[0].bits == bits
+    if bits < 56:
+        assert events.linear().tolist() == [values[:2], values[2:]]
+
+
+def test_data__mixed_byte_order_of_floats_is_bits_put_together(fcs: Make) -> None:
+    value = struct.pack("<f", -1234.5)
+    data = bytes(value[p - 1] for p in (3, 4, 1, 2))  # by rule D2 of the standard: byte i has significance order[i]
+    events = read_fcs(fcs(data, _channels(32), version="FCS3.0", extra={"$DATATYPE": "F", "$BYTEORD": "3,4,1,2"}))
+    assert events.values.tolist() == [[-1234.5]]
+    assert events.values.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("order", "value"), [("3,4,1,2", 0x02010403), ("2,1,4,3", 0x03040102), ("4,3,2,1", 0x01020304)]
+)
+def test_data__byte_order_is_as_the_list_says(order: str, value: int, fcs: Make) -> None:
+    # bytes 1, 2, 3, 4 in the file; 3,4,1,2 says that the first is third in significance (PDP-11)
+    events = read_fcs(fcs(bytes([1, 2, 3, 4]), _channels(32), version="FCS3.0", extra={"$BYTEORD": order}))
+    assert events.values.tolist() == [[value]]
+
+
+@pytest.mark.parametrize("bits", [16, 32])
+def test_linear__of_a_large_file_is_the_same_by_several_threads(bits: int, tmp_path: Path) -> None:
+    values = np.arange(2_100_000, dtype=f"u{bits // 8}").reshape(-1, 3)
+    specs = [ChannelSpec(n, range=r, gain=g) for n, r, g in (("A", 2**bits, 1), ("B", 2**bits, 2), ("C", 2**bits, 1))]
+    write_fcs(tmp_path / "x.fcs", values, specs)
+    np.testing.assert_array_equal(read_fcs(tmp_path / "x.fcs").linear(), values / [1.0, 2.0, 1.0])
+
+
+def test_values__of_no_events_keep_their_shape(fcs: Make) -> None:
+    events = read_fcs(fcs(b"", _channels(16, 32)))
+    assert events.values.shape == events.linear().shape == (0, 2)
+    assert events.count_nonfinite().tolist() == [[0, 0], [0, 0]]
+
+
+@pytest.mark.parametrize("bits", ["0", "8"])
+def test_digits__refusal_says_where(bits: str, fcs: Make, put: Callable[..., Path]) -> None:
+    plan = Blueprint((Cell("A", "A", int(bits)),), ((1,), (2,)), "FCS3.0", datatype="A", data=b"       1      2x")
+    path = put(plan.raw)
+    place = plan.raw.index(b"2x")
+    with pytest.raises(FcsFormatError, match=r"not a number of 64 bits in digits\. Export") as caught:
+        _ = read_fcs(path).values
+    assert caught.value.code == "FCS-DIGITS"
+    # of fixed columns the begin of the number, of free ones the character itself
+    assert caught.value.where == f"byte {place + 1 if bits == '0' else place - 6}"

@@ -69,8 +69,8 @@ def _bits(bits: str, size: str = "65536") -> list[dict[str, str]]:
     return [{"B": bits, "E": "0,0", "N": n, "R": size} for n in ("FL1", "FL2")]
 
 
-# FCS-NONFINITE rests on DATA: `check_data` gives it, and test_data asks
-_ELSEWHERE = {"FCS-NONFINITE"}
+# `check_data` gives the one, and numbers written as text the other: test_data and the zoo ask for them
+_ELSEWHERE = {"FCS-NONFINITE", "FCS-DIGITS-END"}
 
 CASES: dict[str, Callable[[Make, Make], Path]] = {
     "FCS-HEADER-BLANKS": _header(6, b"\0\0\0\0"),
@@ -106,6 +106,7 @@ CASES: dict[str, Callable[[Make, Make], Path]] = {
     "FCS-GAP": _kept(gap=b"what is this"),
     "FCS-CRC": _kept(tail=b"00001234"),
     "FCS-KEYWORD-UNKNOWN": _kept(extra={"$OURS": "1"}),
+    "FCS-PAR-MORE": _kept(extra={"$P3N": "FL3"}),
     "FCS-ACQUISITION": _kept(extra={"$DATE": "tomorrow"}),
     "FCS-METADATA": _kept(extra={"$P1D": "Linear,0", "$P1CALIBRATION": "1.5,0.1,MESF"}),
     "FCS-RANGE": _kept(extra={"$P1R": "65537"}),

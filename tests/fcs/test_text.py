@@ -119,3 +119,30 @@ def test_keywords__are_read_only_and_verbatim(fcs: Make) -> None:
     assert isinstance(keywords, Keywords)
     assert keywords["$COM"] == "  Two  words "
     assert not hasattr(keywords, "__setitem__")
+
+
+def test_keywords__show_themselves(fcs: Make) -> None:
+    keywords = read_fcs(fcs()).keywords
+    assert len(keywords) == len(list(keywords))
+    assert "'$TOT': '3'" in repr(keywords)
+
+
+def test_text__a_keyword_with_a_delimiter_stays_where_no_empty_value_makes_sense(fcs: Make) -> None:
+    events = read_fcs(fcs(text_edit=lambda t: t + b" //$X/v/"))
+    assert events.keywords[" /$X"] == "v"
+    assert "FCS-TEXT-KEYWORD" in [f.code for f in events.findings]
+
+
+@pytest.mark.parametrize("strictness", [Strictness.REPORT, Strictness.SALVAGE])
+def test_text__a_reading_with_empty_values_must_find_data(strictness: Strictness, fcs: Make) -> None:
+    # with an empty $COM this TEXT would say 2 events; DATA of 3 proves the reading by the rule
+    edit = {"drop": ("$TOT",), "text_edit": lambda t: t + b"$COM//$TOT/2/"}
+    events = read_fcs(fcs(version="FCS2.0", **edit), strictness=strictness)
+    assert events.keywords["$COM/$TOT"] == "2"
+    assert events.values.tolist() == [[1, 2], [3, 4], [5, 6]]
+
+
+def test_text__a_reading_with_empty_values_is_tried_under_strict_too(fcs: Make) -> None:
+    path = fcs(text_edit=lambda t: t + b"$COM//$SRC//$OP/x/")
+    with pytest.raises(FcsFormatError, match="2 keywords have empty values"):
+        read_fcs(path, strictness=Strictness.STRICT)

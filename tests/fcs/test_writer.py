@@ -153,3 +153,79 @@ def test_write__refuses_what_would_read_differently(
     with pytest.raises(ValueError, match=sentence):
         write_fcs(tmp_path / "x.fcs", values, specs, **options)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_write__types_may_differ_in_3_2(tmp_path: Path) -> None:
+    columns = [
+        np.array([1, 65535], np.uint16), np.array([0.5, -1.5], np.float32), np.array([2**63, 1], np.uint64),
+        np.array([1e300, np.pi], ">f8"), np.array([7, 8], np.uint8),
+    ]  # fmt: skip
+    ranges = (65536, 262144, 2**64, 1024, 256)
+    specs = [ChannelSpec(f"C{i}", range=r) for i, r in enumerate(ranges)]
+    write_fcs(tmp_path / "x.fcs", columns, specs, version="FCS3.2", keywords={"$CYT": "ours"})
+    events = read_fcs(tmp_path / "x.fcs", strictness=Strictness.STRICT)
+    for index, column in enumerate(columns):
+        assert events.column(index).dtype == column.dtype.newbyteorder("=")
+        np.testing.assert_array_equal(events.column(index), column)
+    assert [events.keywords.get(f"$P{i}DATATYPE") for i in range(1, 6)] == [None, "F", None, "D", None]
+
+
+@pytest.mark.parametrize("version", ["FCS2.0", "FCS3.0", "FCS3.1"])
+def test_write__integer_widths_may_differ_in_every_version(version: str, tmp_path: Path) -> None:
+    columns = [np.arange(70_000).astype(t) for t in ("u1", "u4", "u2")]
+    specs = [ChannelSpec(n, range=r) for n, r in (("A", 256), ("B", 2**32), ("C", 65536))]
+    write_fcs(tmp_path / "x.fcs", columns, specs, version=version)
+    events = read_fcs(tmp_path / "x.fcs", strictness=Strictness.STRICT)
+    for index, column in enumerate(columns):
+        np.testing.assert_array_equal(events.column(index), column)
+
+
+_PAIR = [ChannelSpec("A"), ChannelSpec("B")]
+_MIXED = [np.ones(2, np.float32), np.ones(2, np.float64)]
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "sentence"),
+    [
+        (_MIXED, {}, "channels of different types need FCS3.2, not FCS3.1"),
+        (_MIXED, {"version": "FCS3.2"}, r"FCS3.2 requires \$CYT"),
+        ([np.ones(2, np.float32), np.ones(3, np.float32)], {}, "as long as each other"),
+        ([np.ones((2, 1), np.float32)] * 2, {}, "as long as each other"),
+        (_MIXED[:1] * 2, {"keywords": {"$P1DATATYPE": "D"}}, r"may not be given: \$P1DATATYPE"),
+    ],
+)  # fmt: skip
+def test_write__refuses_channels_that_do_not_go_together(
+    values: list, options: dict, sentence: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        write_fcs(tmp_path / "x.fcs", values, _PAIR, **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("spillover", "extra", "sentence"),
+    [
+        (Spillover(("A", "B"), np.array([[1.0, 0.2]]), ("dye",)), {}, "square spillover matrices only"),
+        (None, dict.fromkeys("KLMNO", "") | {k: d + "x" for k, d in zip("KLMNO", "/|\\\x0c\x1e", strict=True)},
+         "begin with every delimiter"),
+    ],
+)  # fmt: skip
+def test_write__refuses_what_no_file_can_hold(spillover: Spillover, extra: dict, sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        write_fcs(tmp_path / "x.fcs", np.ones((1, 2), np.float32), _PAIR, spillover=spillover, keywords=extra)
+
+
+def test_write__a_disk_without_hard_links_takes_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError("no hard links here")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    write_fcs(tmp_path / "x.fcs", np.ones((1, 2), np.float32), _PAIR)
+    assert [p.name for p in tmp_path.iterdir()] == ["x.fcs"]
+    assert read_fcs(tmp_path / "x.fcs").n_events == 1
+
+
+def test_write__refuses_text_that_eight_digits_cannot_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "_HEADER_MAX", 100)
+    with pytest.raises(ValueError, match="TEXT does not fit the first"):
+        write_fcs(tmp_path / "x.fcs", np.ones((1, 2), np.float32), _PAIR)

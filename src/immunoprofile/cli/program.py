@@ -12,6 +12,7 @@ from immunoprofile.cli.compare import compare
 from immunoprofile.cli.console import Verbosity, complain, complain_of, verbosity
 from immunoprofile.cli.demo import demo
 from immunoprofile.cli.gates import gates
+from immunoprofile.cli.gates_files import export_template, import_template
 from immunoprofile.cli.inspect import inspect
 from immunoprofile.cli.options import verbosity_options
 from immunoprofile.cli.outcomes import Outcome, outcome_of
@@ -20,6 +21,7 @@ from immunoprofile.cli.report import report
 from immunoprofile.cli.respond import respond
 from immunoprofile.cli.run import run
 from immunoprofile.cli.simulate import simulate
+from immunoprofile.cli.spillover import spillover
 from immunoprofile.errors import ImmunoprofileError
 
 
@@ -81,7 +83,7 @@ def program() -> None:
     """
 
 
-for _verb in (demo, inspect, run, profile, respond, compare, report, simulate, gates):
+for _verb in (demo, inspect, run, profile, respond, compare, report, gates, spillover, simulate):
     program.add_command(_verb)
 
 

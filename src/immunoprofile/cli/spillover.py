@@ -118,16 +118,14 @@ def _describe_origin(stained: Mapping[str, Path], unstained: Path | None, sheet:
 
 
 def _show(fit: SpilloverFit) -> None:
-    show_table(
-        ("Detector", "File", "Cells", "Positive", "Background", "Separation", "Most spill"),
+    rows = (
         (
-            (
-                printable(c.detector, 20), printable(Path(c.path).name, 24), f"{c.n_cells:,}", f"{c.n_positive:,}",
-                f"{c.n_background:,} {c.background}", f"{c.separation:.1f} SD", _most_spill(fit, index),
-            )
-            for index, c in enumerate(fit.controls)
-        ),
+            printable(c.detector, 20), f"{c.n_cells:,}", f"{c.n_positive:,}", f"{c.n_background:,} {c.background}",
+            f"{c.separation:.1f} SD", _most_spill(fit, index),
+        )
+        for index, c in enumerate(fit.controls)
     )  # fmt: skip
+    show_table(("Detector", "Cells", "Positive", "Background", "Separation", "Most spill"), rows)
     size = len(fit.spillover.detectors)
     show("", f"Matrix: {size} x {size}, condition {fit.spillover.condition:.3g}", *_finding_lines(fit.findings))
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunoprofile.controls.read import Control, Source, check_panel, find_stained, locate_detector, read_control
-from immunoprofile.controls.rules import FINDINGS, ControlRules
+from immunoprofile.controls.rules import ControlRules, note
 from immunoprofile.controls.slope import fit_slopes
 from immunoprofile.controls.split import Split, split_control
 from immunoprofile.errors import Problem, SpilloverError, printable
@@ -124,20 +124,19 @@ def fit_controls(
 
     Notes
     -----
-    Saturated events are left out. Positives are told from background in the stained detector, first among all events,
-    then among those whose forward and side scatter is that of most positives; the background has the same scatter, and
-    so the same autofluorescence. It is the control's own negatives where a valley parts them, else the unstained
-    control. Coefficients are slopes of least absolute deviations from the background through the positives
-    (`slope.fit_slopes`); they are not clipped at zero, so that chance does not become bias. The order of the controls
-    does not matter.
+    Saturated events are left out. Of the clusters in forward and side scatter the one with the most positives is
+    taken; the background has the same scatter, and so about the same autofluorescence. It is the control's own
+    negatives where a valley parts them, else the unstained control. Coefficients are slopes of least absolute
+    deviations from the background through the positives (`slope.fit_slopes`); they are not clipped at zero, so that
+    chance does not become bias. The order of the controls does not matter.
 
     References
     ----------
     Bagwell CB, Adams EG. Fluorescence spectral overlap compensation for any number of flow cytometry parameters. Ann N
     Y Acad Sci 1993;677:167-184, doi 10.1111/j.1749-6632.1993.tb38775.x.
-    Roca CP, Burton OT, Gergelits V, et al. AutoSpill is a principled framework that simplifies the analysis of
-    multichromatic flow cytometry data. Nat Commun 2021;12:2890, doi 10.1038/s41467-021-23126-8: regression in place of
-    gated medians.
+    Roca C, Burton O, Gergelits V, et al. AutoSpill is a principled framework that simplifies the analysis of
+    multichromatic flow cytometry data. Nature Communications 2021;12:2890, doi 10.1038/s41467-021-23126-8: regression
+    in place of gated medians.
     """
     limits = rules or ControlRules()
     stained, blank = _read_controls(single_stains, unstained)

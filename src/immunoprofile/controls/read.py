@@ -30,7 +30,7 @@ class Control:
     values : (n, n_detectors)
         Linear values of the events that are finite and below the range in every detector.
     scatter : (n, 2)
-        Forward and side scatter of the same events, or None where the file has not both.
+        Forward and side scatter of the same events, NaN where saturated; None where the file has not both.
     n_events, n_saturated
         Events in the file, and those at or above the range of a fluorescence detector.
     instrument
@@ -90,7 +90,7 @@ def read_control(source: Source, wanted: Collection[str] = ()) -> Control:
         path=str(events.path),
         channels=fluorescent,
         values=values[usable],
-        scatter=None if axes is None else linear[np.ix_(usable, axes)],
+        scatter=None if axes is None else _read_scatter(linear[usable], [events.channels[i] for i in axes]),
         n_events=len(linear),
         n_saturated=int(saturated.sum()),
         instrument=(events.keywords.get("$CYT", "").strip(), events.keywords.get("$CYTSN", "").strip()),
@@ -130,9 +130,21 @@ def _scatter_axes(channels: Sequence[Channel]) -> list[int] | None:
     return axes
 
 
+def _read_scatter(linear: NDArray[np.float64], axes: Sequence[Channel]) -> NDArray[np.float64]:
+    """Scatter of events; NaN where it is saturated."""
+    scatter = linear[:, [c.index for c in axes]]
+    scatter[scatter >= np.array([saturation_of(c) for c in axes])] = np.nan
+    return scatter
+
+
 def check_panel(controls: Sequence[Control]) -> list[Problem]:
-    """Problems of controls that do not fit together: other detectors, other voltages."""
+    """Problems of controls that are empty or do not fit together: other detectors, other voltages."""
     first, problems = controls[0], list[Problem]()
+    for control in controls:
+        if not len(control.values):
+            what = f"none of {control.n_events:,} events is finite and within the range of its detectors"
+            remedy = "Record the control again, at lower voltages where it is too bright."
+            problems.append(Problem(what, control.path, remedy=remedy, code="SPILL-EVENTS"))
     voltages = {c.detector: c.voltage for c in first.channels}
     for control in controls[1:]:
         if set(control.detectors) != set(first.detectors):
@@ -193,12 +205,10 @@ def find_stained(controls: Sequence[Control], unstained: Control | None) -> tupl
     Brightness is the 98th percentile of all events, so that 3 % of positives suffice; it is compared with the
     unstained control, or, without one, with the dimmest control in that detector.
     """
-    if not all(len(c.values) for c in controls):
-        return tuple(c.detectors[0] for c in controls)  # nothing to see; refused for its lack of events later
     order = controls[0].detectors
     bright = np.array([_brightness(c, order) for c in controls])
     reference = bright.min(axis=0) if len(controls) > 1 else np.zeros(len(order))
-    if unstained is not None and len(unstained.values):
+    if unstained is not None:
         reference = _brightness(unstained, order)
     problems, stained = list[Problem](), list[str]()
     for control, shift in zip(controls, bright - reference, strict=True):

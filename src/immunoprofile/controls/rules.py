@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from immunoprofile.fcs import Finding
 from immunoprofile.fcs.catalogue import Severity
 
 FINDINGS: MappingProxyType[str, tuple[Severity, str]] = MappingProxyType(
@@ -13,10 +14,10 @@ FINDINGS: MappingProxyType[str, tuple[Severity, str]] = MappingProxyType(
         "SPILL-FEW-POSITIVES": ("warning", "few positive events carry the row"),
         "SPILL-DIM": ("warning", "the positives are dim: stain as bright as the samples, or brighter"),
         "SPILL-SATURATED": ("warning", "many events are above the range of a detector and were left out"),
-        "SPILL-NO-VALLEY": ("info", "positives and negatives run into each other; the unstained control tells them apart"),
+        "SPILL-NO-VALLEY": ("info", "no valley between positives and negatives; the unstained control parts them"),
         "SPILL-NO-SCATTER": ("warning", "no forward and side scatter: debris could not be left out"),
-        "SPILL-UNSTAINED-UNLIKE": ("warning", "the unstained control has hardly any events with this scatter"),
-        "SPILL-NEGATIVE": ("warning", "a coefficient is below zero: positives and background differ in more than the stain"),
+        "SPILL-UNSTAINED-UNLIKE": ("warning", "the unstained control does not fit this control"),
+        "SPILL-NEGATIVE": ("warning", "a coefficient is below zero: more than the stain differs from the background"),
         "SPILL-BRIGHTER-ELSEWHERE": ("warning", "another detector sees the fluorochrome better than its own"),
         "SPILL-UNCERTAIN": ("warning", "a coefficient is not well known"),
         "SPILL-RESIDUAL": ("warning", "after compensation positives and background still differ in another detector"),
@@ -64,7 +65,7 @@ class ControlRules:
     min_events: int = 5_000
     min_positives: int = 100
     few_positives: int = 500
-    min_background: int = 100
+    min_background: int = 200
     min_separation: float = 10.0
     max_coefficient: float = 1.5
     max_standard_error: float = 0.01
@@ -72,3 +73,8 @@ class ControlRules:
     max_residual: float = 0.01
     max_condition: float = 50.0
     max_saturated: float = 0.05
+
+
+def note(code: str, where: str, message: str) -> Finding:
+    """A finding of the catalogue, said of a control or of the matrix."""
+    return Finding(code, FINDINGS[code][0], where, message)

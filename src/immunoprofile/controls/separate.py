@@ -1,4 +1,4 @@
-"""Telling positives from background: a threshold in the stained detector, and the scatter that both share."""
+"""Telling positives from background: where positives begin in the stained detector."""
 
 from __future__ import annotations
 
@@ -26,9 +26,6 @@ _BANDWIDTH = 0.2
 """Smoothing of the density on the asinh axis, where brightness doubles every 0.7."""
 
 _BINS = 256
-_SCATTER_BINS = 48
-_REGION_HEIGHT = 0.2
-"""The scatter region ends where the density of the positives falls below this part of its peak."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,51 +131,3 @@ def _find_pure(values: NDArray[np.float64], unstained: NDArray[np.float64]) -> f
     found = 1 - np.arange(1, len(ordered) + 1) / len(ordered)
     pure = np.flatnonzero((found > 0) & (expected <= _UNSTAINED_SHARE * found))
     return float(ordered[pure[0]]) if len(pure) else None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ScatterRegion:
-    """Cells of the scatter plane in which the positives of a control lie dense."""
-
-    edges: tuple[NDArray[np.float64], NDArray[np.float64]]
-    inside: NDArray[np.bool_]
-
-    def holds(self, scatter: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Which events lie in the region; NaN does not.
-
-        Parameters
-        ----------
-        scatter : (n, 2)
-            Forward and side scatter, linear.
-        """
-        cells = [np.searchsorted(e, scatter[:, i], side="right") - 1 for i, e in enumerate(self.edges)]
-        within = np.logical_and.reduce([(c >= 0) & (c < _SCATTER_BINS) for c in cells])
-        held = np.zeros(len(scatter), dtype=np.bool_)
-        held[within] = self.inside[cells[0][within], cells[1][within]]
-        return held
-
-
-def find_region(scatter: NDArray[np.float64]) -> ScatterRegion | None:
-    """The densest cluster of the positives in the scatter plane; None where scatter does not vary.
-
-    Parameters
-    ----------
-    scatter : (n, 2)
-        Forward and side scatter of the positives, linear.
-
-    Notes
-    -----
-    The density is a histogram of 48 x 48 cells between the outer half percents, smoothed by Scott's rule (a
-    bandwidth of n**(-1/6) standard deviations, about ten cells each); the region is what hangs together with its peak
-    above 20 % of it.
-    """
-    finite = scatter[np.isfinite(scatter).all(axis=1)]
-    bounds = np.quantile(finite, [0.005, 0.995], axis=0) if len(finite) else np.zeros((2, 2))
-    if not (bounds[1] > bounds[0]).all():
-        return None
-    edges = [np.linspace(low, high, _SCATTER_BINS + 1) for low, high in bounds.T]
-    counts, _, _ = np.histogram2d(finite[:, 0], finite[:, 1], bins=edges)
-    density = ndimage.gaussian_filter(counts, 10.0 * len(finite) ** (-1 / 6), mode="constant")
-    labels, _ = ndimage.label(density >= _REGION_HEIGHT * density.max())
-    inside = labels == labels.flat[int(np.argmax(density))]
-    return ScatterRegion((edges[0], edges[1]), np.asarray(inside, dtype=np.bool_))

@@ -1,14 +1,13 @@
 """FCS files: bytes to `Events`, and back.
 
-A file is opened (`source`), its HEADER says where TEXT is (`header`), TEXT becomes keywords (`text`,
-`keywords`), keywords become the layout of an event (`layout`), channels with their scale (`channels`) and a
-spillover matrix (`spilltext`). Where DATA lies is proved, not believed (`offsets`), and what follows it is
-looked at (`datasets`). DATA itself waits in the file and is decoded chunk by chunk (`data`, `events`).
-`reader` tells this in order.
+A file is opened (`source`), its HEADER says where TEXT is (`header`, `segments`), TEXT becomes keywords (`text`,
+`keywords`), keywords become the layout of an event (`layout`), channels with their scale (`channels`), a spillover
+matrix (`spilltext`) and facts of the acquisition (`acquisition`). Where DATA lies is proved, not believed (`offsets`),
+and what stands before and after it is looked at (`datasets`, `checksum`). DATA itself waits in the file and is decoded
+chunk by chunk (`data`, `events`; `digits` where it is written as text). `reader` tells this in order.
 
-Whatever is odd becomes a `Finding` with a stable code from one catalogue (`findings`); whatever leaves the
-values in doubt is refused with an `FcsError`. `writer` writes files that this reader, and others, read back
-exactly.
+Whatever is odd becomes a `Finding` (`findings`) with a stable code from one `catalogue`; whatever leaves the
+values in doubt is refused with an `FcsError`. `writer` writes files that this reader, and others, read back exactly.
 """
 
 from immunoprofile.fcs.acquisition import Acquisition

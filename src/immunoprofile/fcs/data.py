@@ -8,9 +8,12 @@ of their own (24 bits, mixed byte orders) are viewed as bytes and put together; 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import FileIO
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +26,8 @@ from immunoprofile.fcs.source import Source, check_unchanged, read_exactly, reop
 
 _CHUNK_EVENTS = 16_384  # some 1 MB of 18 float32 channels: large reads, and still within a core's cache
 _SMALL_CHUNK_EVENTS = 4_096
+_WORTH_THREADS = 2_000_000  # values; below, starting threads costs what they save
+_MOST_THREADS = 4  # memory is the limit, not arithmetic
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,24 +71,45 @@ def walk_linear_blocks(
 
 
 def read_linear(place: DataPlace) -> NDArray[np.float64]:
-    """(n_events, n_channels) float64 scale values, a fresh C-contiguous array."""
+    """(n_events, n_channels) float64 scale values, a fresh C-contiguous array; large files by several threads."""
+    out = np.empty((place.n_events, len(place.layout.columns)), dtype=np.float64)
+    threads = min(_MOST_THREADS, os.cpu_count() or 1) if out.size >= _WORTH_THREADS else 1
+    bounds = [place.n_events * i // threads for i in range(threads + 1)]
+    if threads == 1:
+        _fill_linear(place, out, 0, place.n_events)
+        return out
+    with ThreadPoolExecutor(threads) as pool:
+        for done in [pool.submit(_fill_linear, place, out, *pair) for pair in pairwise(bounds)]:
+            done.result()
+    return out
+
+
+def _fill_linear(place: DataPlace, out: NDArray[np.float64], start: int, stop: int) -> None:
+    """Scale values of the events `start` to `stop` into their rows of `out`."""
     columns = range(len(place.layout.columns))
-    out = np.empty((place.n_events, len(columns)), dtype=np.float64)
     scaled = [j for j in columns if not place.scalings[j].changes_nothing]
-    whole_rows = place.layout.uniform is not None and all(c.mask is None for c in place.layout.columns)
+    at_once = place.layout.uniform is not None and not any(c.may_exceed_float64 for c in place.layout.columns)
+    masks = _masks_of(place.layout) if at_once else None
     row = np.empty(_SMALL_CHUNK_EVENTS, dtype=np.float64)
-    for first, views in _walk_views(place, columns, _SMALL_CHUNK_EVENTS, 0, place.n_events):
-        part = out[first : first + _SMALL_CHUNK_EVENTS]
+    for first, views in _walk_views(place, columns, _SMALL_CHUNK_EVENTS, start, stop):
+        part = out[first : min(first + _SMALL_CHUNK_EVENTS, stop)]
         with np.errstate(all="ignore"):
-            if whole_rows and not any(c.may_exceed_float64 for c in place.layout.columns):
-                np.copyto(part, _rows_of(views[0], place.layout, len(part)))
-                pending: Sequence[int] = scaled
-            else:
-                pending = columns
-            for j in pending:
+            if at_once:
+                rows = _rows_of(views[0], place.layout, len(part))
+                np.copyto(part, rows if masks is None else np.bitwise_and(rows, masks))
+            for j in scaled if at_once else columns:
                 _decode_linear(place, j, views[j][: len(part)], row[: len(part)])
                 part[:, j] = row[: len(part)]
-    return out
+
+
+def _masks_of(layout: Layout) -> NDArray[np.generic] | None:
+    """The mask of each column of a uniform layout, all bits where it has none; None where no column has one."""
+    if all(c.mask is None for c in layout.columns):
+        return None
+    native = layout.columns[0].native
+    return np.array(
+        [(1 << 8 * native.itemsize) - 1 if c.mask is None else c.mask for c in layout.columns], dtype=native
+    )
 
 
 def _rows_of(first_column: NDArray[np.generic], layout: Layout, n: int) -> NDArray[np.generic]:

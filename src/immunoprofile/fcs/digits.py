@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from immunoprofile.errors import FcsError
 from immunoprofile.fcs.checksum import FIELD_BYTES, is_field
 from immunoprofile.fcs.findings import Inspection, quote
-from immunoprofile.fcs.source import Source, read_at
+from immunoprofile.fcs.source import Source, read_at, read_exactly
 
 _CHUNK_BYTES = 65_536
 _MAX_DIGITS = 20  # as many as 2**64 has
@@ -63,13 +63,14 @@ def walk_free_numbers(
     ------
     FcsFormatError
         Anything but digits and separators, or a number of more than 64 bits.
+    FcsTruncatedError
+        The file shrank meanwhile.
     """
     held, at, end = b"", begin, begin + n_bytes
     while at < end:
-        chunk = read_at(stream, source, at, min(_CHUNK_BYTES, end - at))
-        if not chunk:
-            return
-        text = held + chunk.translate(_SEPARATORS)
+        chunk = bytearray(min(_CHUNK_BYTES, end - at))
+        read_exactly(stream, source, at, memoryview(chunk))
+        text = held + bytes(chunk.translate(_SEPARATORS))
         at += len(chunk)
         keep = len(text) if at >= end else text.rfind(b" ") + 1
         held = text[keep:]

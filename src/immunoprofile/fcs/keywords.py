@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from immunoprofile.fcs.findings import Inspection, quote
 
@@ -44,6 +44,7 @@ _DEFINED = re.compile(
     r"|P[0-9]+(?:ANALYTE|B|CALIBRATION|D|DATATYPE|DET|E|F|FEATURE|G|L|N|O|P|R|S|T|TAG|TYPE|V)"
     r"|G[0-9]+[EFNPRSTV]|R[0-9]+[IW])"
 )
+_OF_CHANNEL = re.compile(r"\$P([0-9]{1,9})[A-Z]+")
 
 
 def is_structural(key: str) -> bool:
@@ -80,14 +81,18 @@ def check_expected(version: str, keywords: Mapping[str, str], inspection: Inspec
             inspection.note("FCS-KEYWORD-ABSENT", "TEXT", f"{key} is missing; read as 0")
 
 
-def check_known(keywords: Iterable[str], inspection: Inspection) -> None:
-    """Note keywords that begin with ``$`` and are not the standard's: vendors' own, or a name that was damaged."""
+def check_known(keywords: Mapping[str, str], inspection: Inspection) -> None:
+    """Note keywords that begin with ``$`` and are not the standard's (vendors' own, or damaged), or beyond ``$PAR``."""
     strange = [k for k in keywords if k.startswith("$") and not _DEFINED.fullmatch(k)]
     if strange:
         more = f" and {len(strange) - 8} more" if len(strange) > 8 else ""
         inspection.note(
             "FCS-KEYWORD-UNKNOWN", "TEXT", f"{', '.join(map(quote, strange[:8]))}{more} not in the standard"
         )
+    count = whole_number(keywords.get("$PAR", "")) or 0
+    beyond = [k for k in keywords if (found := _OF_CHANNEL.match(k)) is not None and int(found[1]) > count]
+    if beyond:
+        inspection.note("FCS-PAR-MORE", quote(beyond[0]), f"is about a channel beyond $PAR, which is {count}")
 
 
 def read_whole(keywords: Mapping[str, str], key: str, inspection: Inspection, default: int | None = None) -> int:

@@ -7,16 +7,21 @@ is refused.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from immunoprofile.errors import FcsError
+from immunoprofile.fcs.checksum import FIELD_BYTES, is_field
 from immunoprofile.fcs.digits import count_free_numbers
 from immunoprofile.fcs.findings import Inspection, Strictness
 from immunoprofile.fcs.header import HEADER_BYTES, Header, Span
 from immunoprofile.fcs.keywords import read_whole
 from immunoprofile.fcs.layout import Layout
 from immunoprofile.fcs.segments import DataSet
+
+# A digit, and eight zeros: what stands for "no checksum" after the last segment.
+_RUN_ON = re.compile(rb"[0-9]0{8}")
 
 # FlowJo exports end DATA here; some cytometers leave the end at 0 or at the begin (fcs.md 1.7).
 _UNSET_END = 99_999_999
@@ -72,6 +77,12 @@ class _Search:
         if span.size > need:
             return self.one.read(span.begin, 1) in (b" ", b"\0")
         return self.one.read(span.begin - 1, 1) != b" "
+
+    def ends_well(self, at: int) -> bool:
+        """Whether DATA may end before byte `at`: what follows is nothing, blank, a checksum or another segment."""
+        rest = self.one.read(at, FIELD_BYTES)
+        follows = any(s.begin == at for s in self.occupied.values())
+        return follows or at >= self.available or not rest.strip(b" \0\r\n\t") or is_field(rest)
 
 
 def read_span(keywords: Mapping[str, str], name: str, inspection: Inspection) -> Span | None:
@@ -146,6 +157,13 @@ def _locate_free_text(search: _Search, total: int | None, n_channels: int, inspe
         span = min(fitting, key=lambda s: s.end)
         if len(set(search.pairs.values())) > 1:
             inspection.note("FCS-OFFSETS-DISAGREE", "DATA", f"{_shown(search.pairs)}; read to byte {span.end}")
+        if (
+            _RUN_ON.fullmatch(search.one.read(span.end - FIELD_BYTES, FIELD_BYTES + 1))
+            and span.end + 1 >= search.available
+        ):
+            inspection.note(
+                "FCS-DIGITS-END", f"byte {span.end - 7}", "the last number ends in eight zeros, as a checksum"
+            )
         return Located(span.begin, counts[span] // n_channels, span.end)
     if total == 0 and not search.pairs:
         return Located(0, 0, 0)
@@ -198,6 +216,10 @@ def _repair(search: _Search, total: int, inspection: Inspection) -> Located:
     if not unset and search.may_begin_elsewhere(Span(begin, begin + declared - 1), need):
         raise inspection.error(
             "FCS-DATA-OFFSETS", "DATA", f"{_shown(search.pairs)}: begin or end is wrong by {abs(declared - need)} bytes"
+        )
+    if declared < need and not search.ends_well(begin + need):
+        raise inspection.error(
+            "FCS-DATA-OFFSETS", "DATA", f"{_shown(search.pairs)}: one byte is missing, and the next is none of its own"
         )
     code = "FCS-DATA-END" if unset or abs(declared - need) == 1 else "FCS-DATA-REMAINDER"
     inspection.note(code, "DATA", f"{_shown(search.pairs)}; {total:,} events end at byte {begin + need - 1}")

@@ -35,6 +35,7 @@ from immunoprofile.fcs.text import Keywords, merge_supplement, read_text
 
 _HEADER_AND_OTHERS = 4096  # offsets of OTHER segments stand between the HEADER and TEXT
 _MAX_DATASETS = 1000
+_QUIET = {Strictness.STRICT: Strictness.REPORT}  # a reading that is only tried must not stop at its findings
 
 
 def read_fcs(path: str | PathLike[str], *, strictness: Strictness = Strictness.REPORT) -> Events:
@@ -159,7 +160,8 @@ def _locate(one: DataSet, parts: _Parts, keywords: Mapping[str, str], layout: La
 
 def _fits(one: DataSet, header: Header, raw: bytes, keywords: Mapping[str, str]) -> bool:
     """True where a reading of TEXT lays DATA out and finds it: the proof by size that tells two readings apart."""
-    quiet = replace(one, inspection=Inspection(one.inspection.path, Strictness.SALVAGE))
+    strictness = one.inspection.strictness
+    quiet = replace(one, inspection=Inspection(one.inspection.path, _QUIET.get(strictness, strictness)))
     try:
         count = read_parameter_count(keywords, len(raw), quiet.inspection)
         layout = read_layout(keywords, header.version, count, quiet.inspection)

@@ -79,13 +79,15 @@ def _check_same(before: Source, now: Source) -> None:
 
 
 def read_at(stream: FileIO, source: Source, offset: int, size: int) -> bytes:
-    """Bytes of a file from `offset`; fewer than `size` only where it ends.
+    """Bytes of a file from `offset`; fewer than `size` only where it ends, none before or beyond it.
 
     Raises
     ------
     FcsAccessError
         The system cannot read them.
     """
+    if not 0 <= offset < source.size:
+        return b""
     target = bytearray(max(0, min(size, source.size - offset)))
     return bytes(memoryview(target)[: _fill(stream, source, offset, memoryview(target))])
 

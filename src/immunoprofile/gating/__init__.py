@@ -1,11 +1,14 @@
 """Gates: a template is data, a plan is arrays, a membership is bits.
 
-`load_template` and `read_gatingml` give a frozen `GatingTemplate`; `compile_plan` turns it and a panel into a `Plan`
-once; `run_plan` walks the events of a file through it in blocks and gives a `Membership`. `apply_template` does the
-last two for one file.
+`load_template`, `read_gatingml` and `read_flowjo` give a frozen `GatingTemplate`; `compile_plan` turns it and a panel
+into a `Plan` once; `run_plan` walks the events of a file through it in blocks and gives a `Membership`.
+`apply_template` does the last two for one file. The file formats are imported when first asked for: they bring
+libraries that gating itself does not need.
 """
 
-from immunoprofile.gating.formats.gatingml import read_gatingml
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from immunoprofile.gating.gates import Boolean, Dimension, Ellipsoid, Gate, Polygon, Ratio, Rectangle, Term
 from immunoprofile.gating.library import load_template, template_ids
 from immunoprofile.gating.membership import Membership, apply_template, run_plan
@@ -13,10 +16,27 @@ from immunoprofile.gating.paths import ROOT, join_path, split_path
 from immunoprofile.gating.plan import Plan, compile_plan
 from immunoprofile.gating.template import Compensation, GatingTemplate, Limit, Marker, Report
 
+if TYPE_CHECKING:
+    from immunoprofile.gating.formats.flowjo import read_flowjo
+    from immunoprofile.gating.formats.flowjo_shared import Deviation, shared_template
+    from immunoprofile.gating.formats.gatingml import read_gatingml
+    from immunoprofile.gating.formats.gatingml_write import write_gatingml
+    from immunoprofile.gating.formats.toml_write import write_template
+
+_FORMATS = {
+    "Deviation": "flowjo_shared",
+    "read_flowjo": "flowjo",
+    "read_gatingml": "gatingml",
+    "shared_template": "flowjo_shared",
+    "write_gatingml": "gatingml_write",
+    "write_template": "toml_write",
+}
+
 __all__ = [
     "ROOT",
     "Boolean",
     "Compensation",
+    "Deviation",
     "Dimension",
     "Ellipsoid",
     "Gate",
@@ -34,8 +54,18 @@ __all__ = [
     "compile_plan",
     "join_path",
     "load_template",
+    "read_flowjo",
     "read_gatingml",
     "run_plan",
+    "shared_template",
     "split_path",
     "template_ids",
+    "write_gatingml",
+    "write_template",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _FORMATS:
+        return getattr(import_module(f"immunoprofile.gating.formats.{_FORMATS[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

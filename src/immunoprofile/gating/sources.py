@@ -193,8 +193,12 @@ class _Panel:
 
     def _named(self, name: str, dimension: Dimension) -> Source:
         number = self._matrix(dimension)
-        if number is not None and name in self.matrices[number][0].fluorochromes:
-            return ("compensated", number, self.matrices[number][0].fluorochromes.index(name))
+        if number is not None:
+            known = self.matrices[number][0].fluorochromes
+            names = (name, *(self.markers[name].names if name in self.markers else ()))
+            row = next((n for n in names if n in known), None)
+            if row is not None:
+                return ("compensated", number, known.index(row))
         column = self.column.get(name)
         if column is None:
             self._report_missing(name)

@@ -100,7 +100,13 @@ def _headers() -> Iterator[ZooFile]:
     yield _file("gap-of-junk", "R5", "FCS-GAP", Blueprint(gap=b"what is this"))
 
 
+def _old_remainder() -> ZooFile:
+    old = Blueprint(version="FCS2.0", drop=("$TOT",), header_shift=(0, 1), tail=b"x")
+    return _file("old-remainder-without-tot", "D6", "FCS-DATA-REMAINDER", old)
+
+
 def _endings() -> Iterator[ZooFile]:
+    yield _old_remainder()
     yield _file("trailing-line-end", "R5", "FCS-TRAILING", Blueprint(tail=b"00000000\r\nEOF"))
     yield _file("trailing-bytes", "R5", "FCS-TRAILING", Blueprint(tail=b"\x01\x02\x03"))
     yield _file("trailing-events", "R5", "FCS-TRAILING", Blueprint(tail=b"\7\0\7\0" * 50))
@@ -179,6 +185,13 @@ def _layouts() -> Iterator[ZooFile]:
         if name != "blanks":
             yield _file(f"byteord-{name}", "D2", code, Blueprint(order=order))
     wide = (Cell("FL1", "I", 32), Cell("FL2", "I", 32))
+    third = Blueprint(keywords={"$P3N": "FL3", "$P3B": "16"})
+    yield _file("channel-beyond-par", "D3", "FCS-PAR-MORE", third)
+    free = tuple(Cell(n, "A", 0) for n in "AB")
+    glued = Blueprint(free, ((1, 22), (3, 400000000)), "FCS2.0", datatype="A", tail=b"")
+    two = Blueprint(free, ((1, 22), (333, 4444)), "FCS3.0", datatype="A", data=b"1 22 333 4444 ", header_shift=(0, -1))
+    yield _file("digits-ends-differ", "R4", "FCS-OFFSETS-DISAGREE", two, two.events)
+    yield _file("digits-run-on", "D7", "FCS-DIGITS-END", glued, glued.events)
     yield _file("byteord-pdp-3-1", "D2", "FCS-BYTEORD", Blueprint(wide, order="3,4,1,2"))
     three = (Cell("FL1", "I", 24), Cell("FL2", "I", 24))
     yield _file("byteord-3-2-1-in-3-1", "D2", "FCS-BYTEORD", Blueprint(three, order="3,2,1"))
@@ -209,9 +222,9 @@ def _names_and_scales() -> Iterator[ZooFile]:
     for name, text, linear in (("4-0", "4,0", logs), ("0-1", "0,1", plain), ("commas", "0,0,0,0", plain)):
         cells = (Cell("FL1", size="1024", amplification=text), Cell("FL2"))
         yield _file(f"amplification-{name}", "S1", "FCS-AMPLIFICATION", Blueprint(cells), linear=linear)
-    for name, text in (("log", "4,1"), ("missing", None), ("junk", "log")):
-        cells = (Cell("FL1", "F", 32, amplification=text),)
-        plan = Blueprint(cells, ((100.0,), (1e6,)), datatype="F")
+    for name, given in (("log", "4,1"), ("missing", None), ("junk", "log")):
+        single = Cell("FL1", "F", 32, amplification=given)
+        plan = Blueprint((single,), ((100.0,), (1e6,)), datatype="F")
         yield _file(f"amplification-of-floats-{name}", "S1", "FCS-AMPLIFICATION", plan, ((100.0,), (1e6,)),
                     linear=((100.0,), (1e6,)))  # fmt: skip
 
@@ -257,6 +270,7 @@ def _chains() -> Iterator[ZooFile]:
     yield _file("nextdata-at-end", "D9", "FCS-NEXTDATA", end)
     yield _file("nextdata-at-blanks", "D9", "FCS-NEXTDATA", end.raw + b" " * 200)
     yield _file("nextdata-beyond-file", "D9", "FCS-NEXTDATA", replace(one, keywords={"$NEXTDATA": "99999"}))
+    yield _file("nextdata-huge", "D9", "FCS-NEXTDATA", replace(one, keywords={"$NEXTDATA": "9" * 20}))
     yield _file("concatenated", "D9", "FCS-CONCATENATED", one.raw * 2)
     yield _file("concatenated-three", "D9", "FCS-CONCATENATED", one.raw + Blueprint(version="FCS3.0").raw * 2)
     first = Blueprint(drop=("$BEGINSTEXT",))

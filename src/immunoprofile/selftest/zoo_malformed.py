@@ -102,8 +102,8 @@ def _texts() -> Iterator[ZooFile]:
 def _missing() -> Iterator[ZooFile]:
     always = ("$BYTEORD", "$DATATYPE", "$PAR", "$P1B", "$P2B", "$P1R")
     for version, keys in (
-        (_OLD_VERSION, ("$MODE",)), ("FCS3.0", ("$MODE", "$TOT", "$P1E")), ("FCS3.1", ("$MODE", "$TOT", "$P1E", "$P2N")),
-        ("FCS3.2", ("$TOT", "$P1E", "$P1N")),
+        (_OLD_VERSION, ("$MODE",)), ("FCS3.0", ("$MODE", "$TOT", "$P1E")),
+        ("FCS3.1", ("$MODE", "$TOT", "$P1E", "$P2N")), ("FCS3.2", ("$TOT", "$P1E", "$P1N")),
     ):  # fmt: skip
         for key in (*always, *keys):
             name = f"missing-{version}-{key.strip('$').lower()}"
@@ -121,8 +121,8 @@ def _numbers() -> Iterator[ZooFile]:
     }  # fmt: skip
     for key in ("$TOT", "$PAR", "$P1B", "$BEGINDATA", "$ENDDATA", "$NEXTDATA"):
         for name, text in texts.items():
-            code = "FCS-KEYWORD-MISSING" if key == "$PAR" and text.isascii() and False else "FCS-KEYWORD-VALUE"
-            yield _file(f"number-{key.strip('$').lower()}-{name}", "T9", code, Blueprint(keywords={key: text}))
+            plan = Blueprint(keywords={key: text})
+            yield _file(f"number-{key.strip('$').lower()}-{name}", "T9", "FCS-KEYWORD-VALUE", plan)
 
 
 def _counts() -> Iterator[ZooFile]:
@@ -133,8 +133,8 @@ def _counts() -> Iterator[ZooFile]:
     ):  # fmt: skip
         yield _file(f"par-{name}", "D3", code, Blueprint(keywords={"$PAR": text}))
     for name, text, code in (
-        ("0", "0", "FCS-DATA-SIZE"), ("1", "1", "FCS-DATA-SIZE"), ("2", "2", "FCS-DATA-SIZE"), ("4", "4", "FCS-TRUNCATED"),
-        ("1000", "1000", "FCS-TRUNCATED"), ("huge", "9" * 20, "FCS-TRUNCATED"),
+        ("0", "0", "FCS-DATA-SIZE"), ("1", "1", "FCS-DATA-SIZE"), ("2", "2", "FCS-DATA-SIZE"),
+        ("4", "4", "FCS-TRUNCATED"), ("1000", "1000", "FCS-TRUNCATED"), ("huge", "9" * 20, "FCS-TRUNCATED"),
     ):  # fmt: skip
         yield _file(f"tot-{name}", "D6", code, Blueprint(keywords={"$TOT": text}))
 
@@ -150,17 +150,18 @@ def _types() -> Iterator[ZooFile]:
         "datatype-f-64-bits", "D1", "FCS-KEYWORD-VALUE", Blueprint((Cell("A", "D", 64),), ((1.0,),), datatype="F")
     )
     for name, text in (
-        ("twice", "1,2,2,4"), ("from-0", "0,1,2,3"), ("word", "big"), ("no-commas", "1234"), ("nine", "1,2,3,4,5,6,7,8,9"),
-        ("blank", " "), ("gap", "1,,3,4"), ("five", "1,2,3,5"), ("long", "1," * 3000),
+        ("twice", "1,2,2,4"), ("from-0", "0,1,2,3"), ("word", "big"), ("no-commas", "1234"),
+        ("nine", "1,2,3,4,5,6,7,8,9"), ("blank", " "), ("gap", "1,,3,4"), ("five", "1,2,3,5"), ("long", "1," * 3000),
     ):  # fmt: skip
         yield _file(f"byteord-{name}", "D2", "FCS-KEYWORD-VALUE", Blueprint(keywords={"$BYTEORD": text}))
     for name, order in (("pdp", "3,4,1,2"), ("three", "2,1,3"), ("eight", "2,1,3,4,5,6,7,8")):
         plan = Blueprint(version="FCS3.0", keywords={"$BYTEORD": order})
         yield _file(f"byteord-mixed-{name}", "D2", "FCS-BYTE-ORDER", plan)
     for bits, code in (
-        ("0", "FCS-KEYWORD-VALUE"), ("1", "FCS-WIDTH"), ("7", "FCS-WIDTH"), ("12", "FCS-WIDTH"), ("65", "FCS-KEYWORD-VALUE"),
-        ("72", "FCS-KEYWORD-VALUE"), ("128", "FCS-KEYWORD-VALUE"), ("1000000000", "FCS-KEYWORD-VALUE"), ("*", "FCS-KEYWORD-VALUE"),
-        ("8", "FCS-DATA-SIZE"), ("24", "FCS-TRUNCATED"),
+        ("0", "FCS-KEYWORD-VALUE"), ("1", "FCS-WIDTH"), ("7", "FCS-WIDTH"), ("12", "FCS-WIDTH"),
+        ("65", "FCS-KEYWORD-VALUE"), ("72", "FCS-KEYWORD-VALUE"), ("128", "FCS-KEYWORD-VALUE"),
+        ("1000000000", "FCS-KEYWORD-VALUE"), ("*", "FCS-KEYWORD-VALUE"), ("8", "FCS-DATA-SIZE"),
+        ("24", "FCS-TRUNCATED"),
     ):  # fmt: skip
         name = bits.replace("*", "star")
         yield _file(f"bits-{name}", "D3", code, Blueprint(keywords={"$P1B": bits}))
@@ -227,9 +228,14 @@ def _offsets() -> Iterator[ZooFile]:
         ("end-before-begin", "FCS-TRUNCATED", replace(plan, header_shift=(0, -200), text_shift=(0, -200))),
     ):
         yield _file(f"data-{name}", "R4", code, made)
+    old = replace(plan, version=_OLD_VERSION, drop=("$TOT",))
+    yield _file("data-old-in-text", "R4", "FCS-DATA-OVERLAP", replace(old, header_shift=(-4, -4)))
+    yield _file("data-old-cut", "D6", "FCS-TRUNCATED", replace(old, tail=b"").raw[:-1])
+    short = replace(plan, header_shift=(0, -1), text_shift=(0, -1), tail=b"").raw
+    yield _file("data-both-ends-short-and-cut", "R4", "FCS-TRUNCATED", short[:-1])
     begin, end = int(plan.raw[26:34]), int(plan.raw[34:42])
     in_header = replace(plan, keywords={"$BEGINDATA": "10", "$ENDDATA": "89"})
-    yield _file("data-in-header", "R4", "FCS-DATA-OVERLAP", _header(in_header.raw, 26, b"      10      89"))
+    yield _file("data-in-header", "R4", "FCS-DATA-OFFSETS", _header(in_header.raw, 26, b"      10      89"))
     analysis = {"$BEGINANALYSIS": f"{begin + 20}", "$ENDANALYSIS": f"{end - 20}"}
     yield _file("data-in-analysis", "R4", "FCS-DATA-OVERLAP", replace(plan, keywords=analysis))
     whole = replace(plan, tail=b"").raw
@@ -239,7 +245,7 @@ def _offsets() -> Iterator[ZooFile]:
         tuple(Cell(n, "F", 32) for n in "AB"), ((1.0, 2.0), (3.0, 4.0)), "FCS3.0", datatype="F", tail=b""
     )
     yield _file("cut-floats", "D6", "FCS-TRUNCATED", floats.raw[:-5])
-    yield _file("line-ends-changed", "R5", "FCS-DATA-OFFSETS", _line_ends(plan))
+    yield _file("line-ends-changed", "R5", "FCS-DATA-OVERLAP", _line_ends(plan))
 
 
 def _line_ends(plan: Blueprint) -> bytes:
@@ -254,26 +260,37 @@ def _digits() -> Iterator[ZooFile]:
     fixed = Blueprint((Cell("A", "A", 5), Cell("B", "A", 7)), events, "FCS3.0", datatype="A")
     free = Blueprint((Cell("A", "A", 0), Cell("B", "A", 0)), events, "FCS3.0", datatype="A")
     for name, data in (
-        ("letter", b"    1     22  3x3   4444"), ("minus", b"    1     22  -33   4444"), ("point", b"    1     22  3.3   4444"),
-        ("blank", b"    1     22        4444"), ("two", b"    1     221 2 3   4444"), ("nul", b"    1     22  \x0033   4444"),
+        ("letter", b"    1     22  3x3   4444"), ("minus", b"    1     22  -33   4444"),
+        ("point", b"    1     22  3.3   4444"),
+        ("blank", b"    1     22        4444"),
+        ("two", b"    1     221 2 3   4444"), ("nul", b"    1     22  \x0033   4444"),
     ):  # fmt: skip
         yield _file(f"digits-fixed-{name}", "D7", "FCS-DIGITS", replace(fixed, data=data))
     for name, data, code in (
         ("letter", b"1 22 3x3 4444", "FCS-DIGITS"), ("minus", b"1 22 -333 4444", "FCS-DIGITS"),
         ("point", b"1 22 33.3 4444", "FCS-DIGITS"), ("too-few", b"1 22 333", "FCS-DATA-SIZE"),
         ("too-many", b"1 22 333 4444 5", "FCS-DATA-SIZE"), ("none", b"    ", "FCS-DATA-SIZE"),
-        ("above-64-bits", b"1 22 333 18446744073709551616", "FCS-DIGITS"), ("long", b"1 22 333 " + b"4" * 5000, "FCS-DIGITS"),
+        ("above-64-bits", b"1 22 333 18446744073709551616", "FCS-DIGITS"),
+        ("long", b"1 22 333 " + b"4" * 5000, "FCS-DIGITS"),
         ("run-on", b"7" * 100_000, "FCS-DIGITS"),
     ):  # fmt: skip
         yield _file(f"digits-free-{name}", "D7", code, replace(free, data=data))
     shifted = replace(free, data=b"1 22 333 4444 ", header_shift=(0, -2), text_shift=(0, -2))
     yield _file("digits-free-end-within-number", "D7", "FCS-DATA-OFFSETS", shifted)
+    yield _file("digits-free-both-fit", "D7", "FCS-DATA-AMBIGUOUS",
+                replace(free, data=b" 1 22 333 4444 ", header_shift=(1, 0)))  # fmt: skip
+    yield _file("digits-free-nowhere", "D7", "FCS-DATA-OFFSETS",
+                replace(free, header_shift=(900, 900), text_shift=(900, 900)))  # fmt: skip
+    beside = Blueprint(
+        (Cell("A", "A", 4), Cell("B", "A", 4, more={"DATATYPE": "F"})), ((1, 2),), "FCS3.2", datatype="A"
+    )
+    yield _file("digits-beside-binary", "1.6", "FCS-KEYWORD-VALUE", beside)
     for name, text in (("width-0", "0"), ("width-21", "21"), ("width-star", "*"), ("width-x", "x")):
         yield _file(f"digits-{name}", "D7", "FCS-KEYWORD-VALUE", replace(fixed, keywords={"$P1B": text}))
     over = Blueprint((Cell("A", "A", 20),), ((2**64,),), "FCS3.0", datatype="A")
     yield _file("digits-fixed-above-64-bits", "D7", "FCS-DIGITS", over)
     short = replace(fixed, data=b"    1     22  333   444")
-    yield _file("digits-fixed-short", "D6", "FCS-DATA-END", short)
+    yield _file("digits-fixed-short", "D6", "FCS-DATA-OFFSETS", short)
 
 
 def _chains() -> Iterator[ZooFile]:
@@ -283,9 +300,8 @@ def _chains() -> Iterator[ZooFile]:
     yield _file("chain-second-cut", "D9", "FCS-TRUNCATED", chain(one, one)[:-3])
     yield _file("chain-second-odd", "D9", "FCS-TEXT-TOKENS", chain(one, replace(one, edit=lambda t: t + b"X/")))
     yield _file("chain-second-version", "D9", "FCS-VERSION", chain(one, replace(one, version="FCS9.9")))
-    first = replace(one, keywords={"$NEXTDATA": "000000070"})
-    within = first.raw
-    yield _file("chain-within-itself", "D9", "FCS-TRUNCATED", _planted(within))
+    first = replace(one, version=_OLD_VERSION, keywords={"$NEXTDATA": "000000070"})
+    yield _file("chain-within-itself", "D9", "FCS-TRUNCATED", _planted(first.raw))
     yield _file("chain-of-1001", "D9", "FCS-DATASETS-LIMIT", chain(*[one] * 1001))
 
 

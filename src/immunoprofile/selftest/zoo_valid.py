@@ -108,6 +108,8 @@ def _text_data() -> Iterator[ZooFile]:
         ("zeros", b"0001 0022 333 4444 00 65535"),
     ):  # fmt: skip
         yield _file(f"text-free-{name}", "D7", replace(free, data=data))
+    none = replace(free, events=(), data=b"")
+    yield _file("text-free-no-events", "D7", none)
     wide = Blueprint(_cells("A", 20, 20), ((2**64 - 1, 2**53 + 1), (0, 9)), "FCS3.0", datatype="A")
     yield _file("text-fixed-64-bits", "D7", wide)
     left = Blueprint(_cells("A", 4, 4), ((1, 22), (333, 4)), "FCS3.0", datatype="A", data=b"1   22  333 4   ")
@@ -120,11 +122,11 @@ def _masks() -> Iterator[ZooFile]:
         cells = tuple(replace(c, size=size) for c in _cells("I", 16, 16))
         truth = tuple((a & mask, b & mask) for a, b in junk)
         yield _file(f"mask-{size}", "D4", Blueprint(cells, junk), truth=truth)
-    for name, size, mask in (
+    for name, wide, mask in (
         ("2-53", 2**53, 2**53 - 1), ("2-53-1", 2**53 + 1, 2**54 - 1), ("2-63-1", 2**63 + 1, 2**64 - 1),
         ("2-64", 2**64, 2**64 - 1), ("2-64-1", 2**64 - 1, 2**64 - 1),
     ):  # fmt: skip
-        cell = replace(_cells("I", 64)[0], size=str(size))
+        cell = replace(_cells("I", 64)[0], size=str(wide))
         yield _file(f"mask-{name}", "D4", Blueprint((cell,), ((2**64 - 1,), (3,))), truth=((mask,), (3,)))
     cell = replace(_cells("I", 24)[0], size=str(2**20))
     yield _file("mask-24-bits", "D4", Blueprint((cell,), ((2**24 - 1,),), "FCS3.0"), truth=((2**20 - 1,),))

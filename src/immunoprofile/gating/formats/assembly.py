@@ -92,8 +92,8 @@ def _paths(drafts: Sequence[Draft], complain: Complain) -> dict[int, str]:
     A draft whose parent cannot be found is complained of once and placed under the name it asks for, so that what hangs
     from it is not complained of as well.
     """
-    paths: dict[int, str] = {}
-    open_ = dict(enumerate(drafts))
+    paths = {number: draft.path for number, draft in enumerate(drafts) if draft.path is not None}
+    open_ = {number: draft for number, draft in enumerate(drafts) if draft.path is None}
     while open_:
         placed = [(n, parent) for n, d in open_.items() if (parent := _parent_path(d, paths, open_)) is not None]
         if not placed:
@@ -103,7 +103,7 @@ def _paths(drafts: Sequence[Draft], complain: Complain) -> dict[int, str]:
         for number, parent in placed:
             names = () if parent == ROOT else split_path(parent)
             paths[number] = join_path((*names, open_.pop(number).name))
-    seen: dict[str, str] = {}
+    seen = {ROOT: "the root"}
     for number, path in sorted(paths.items()):
         if path in seen:
             complain(
@@ -179,12 +179,13 @@ def _gates(drafts: Sequence[Draft], paths: dict[int, str], complain: Complain) -
             continue
         gate_id = draft.id or make_id(draft.name, taken)
         taken.append(gate_id)
-        names = split_path(paths[number])
+        settled = draft.path is not None
+        parent = (draft.parent or ROOT) if settled else join_path(split_path(paths[number])[:-1])
         gates.append(
             Gate(
                 draft.name,
                 paths[number],
-                join_path(names[:-1]),
+                parent,
                 gate_id,
                 draft.geometry or _UNKNOWN,
                 draft.name if draft.label is None else draft.label,

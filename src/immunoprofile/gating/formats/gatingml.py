@@ -95,7 +95,7 @@ def template_of(root: Any, file: Path, *, missing: Missing | None = None, broken
     populations = _populations([e for e in elements if e.tag in GATES], found, refusals)
     assembled = _assemble(populations, info, refusals)
     problems = refusals.problems
-    if problems and broken == "error":
+    if problems and broken != "skip":
         raise TemplateInvalidError.of([p for p in problems if p.code != RESTS])
     if not assembled.gates:
         raise TemplateInvalidError.of([_empty(file), *problems])

@@ -8,12 +8,15 @@ in each gate has its name, pop_id and labels, and which marker and which compens
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from immunoprofile.errors import printable
 from immunoprofile.gating.formats.gatingml_words import CUSTOM_INFO, RefusalError, local, namespace
+from immunoprofile.gating.gates import FILE, UNCOMPENSATED, Boolean, Dimension, Gate, Rectangle
+from immunoprofile.gating.template import Compensation, GatingTemplate
 
 SPACE = "urn:immunoprofile:gating-ml:1"
 _ANY_VERSION = "urn:immunoprofile:gating-ml:"
@@ -113,6 +116,77 @@ class TemplateInfo(_Info):
 _Model = TypeVar("_Model", bound=_Info)
 
 
+def template_info(template: GatingTemplate, dimensions: Mapping[str, str], matrices: Mapping[str, str]) -> TemplateInfo:
+    """What a template is beside its gates.
+
+    Parameters
+    ----------
+    dimensions
+        What the file's dimensions call each marker.
+    matrices
+        Id of each matrix's element by its name.
+    """
+    comp = template.compensation
+    return TemplateInfo(
+        id=template.id,
+        version=template.version,
+        title=template.title,
+        status=template.status,
+        markers=[
+            MarkerInfo(
+                name=m.name,
+                names=list(m.names),
+                optional=m.optional,
+                by_detector=m.by_detector,
+                dimension=dimensions[m.name],
+            )
+            for m in template.markers
+        ],
+        compensation=CompensationInfo(
+            source=comp.source,
+            default=comp.default,
+            missing=comp.missing,
+            matrices={element: name for name, element in matrices.items()},
+        ),
+        reports=[ReportInfo(population=r.path, of=list(r.denominators)) for r in template.reports],
+        limits=[
+            LimitInfo(
+                population=path,
+                warn_denominator_below=limit.warn_denominator_below,
+                not_evaluable_denominator_below=limit.not_evaluable_denominator_below,
+            )
+            for path, limit in template.limits
+        ],
+    )
+
+
+def gate_info(gate: Gate, *, part: bool = False) -> GateInfo:
+    """What a gate is beside its shape; a part of a quadrant gate leaves its axes to that."""
+    geometry = gate.geometry
+    alone = isinstance(geometry, Boolean) and len(geometry.terms) == 1 and geometry.operation == "or"
+    return GateInfo(
+        name=gate.name,
+        id=gate.id,
+        label=gate.label,
+        cell_ontology=gate.cell_ontology,
+        name_hipc=gate.name_hipc,
+        role=gate.role,
+        axes=[] if part else [axis_info(d) for d in geometry.dimensions],
+        divider=geometry.divider if isinstance(geometry, Rectangle) and not part else None,
+        operation="or" if alone else None,
+    )
+
+
+def axis_info(dimension: Dimension) -> AxisInfo:
+    """How a template gives an axis."""
+    return AxisInfo(markers=list(dimension.channels), as_template=dimension.compensation is None)
+
+
+def template_compensation(comp: Compensation | CompensationInfo) -> str:
+    """How dimensions are compensated that leave it to the template, as a dimension would say it."""
+    return {"file": FILE, "none": UNCOMPENSATED, "matrix": str(comp.default)}[comp.source]
+
+
 def info_text(info: _Info) -> str:
     """JSON that XML can hold, in letters where it can hold those."""
     value = info.model_dump(exclude_defaults=isinstance(info, GateInfo | QuadrantsInfo))
@@ -151,7 +225,7 @@ def read_info(element: Any, name: str, model: type[_Model]) -> _Model | None:
     except (ValidationError, ValueError, RecursionError) as problem:
         raise RefusalError(
             found[0],
-            f'"{name}" in custom_info is not what this program writes ({_first_complaint(problem)})',
+            f'"{name}" in custom_info is not what this program writes ({first_complaint(problem)})',
             "Export the file again, or take that element out: names then come from ids.",
             "GATINGML-CUSTOM",
         ) from None

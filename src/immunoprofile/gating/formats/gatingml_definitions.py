@@ -46,7 +46,8 @@ SCALE_MARK = f"{{{SPACE}}}scale"
 # What a template calls the file's matrix and none at all: no matrix may have these names.
 _TAKEN = {FILE, "none"}
 # Hints compare names letter by letter: enough for a person, not so many that a hostile file costs minutes.
-_HINTS = 50
+_HINTS = 20
+_HINT_LENGTH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +85,16 @@ class Definitions:
         if reference in known:
             return known[reference]
         if reference in self.refused:
-            raise RefusalError(
-                element,
-                f'rests on the {kind} "{printable(reference)}", which is refused',
-                code="GATINGML-RESTS",
-                rests=True,
-            )
+            what = f'rests on the {kind} "{printable(reference)}", which is refused'
+            raise RefusalError(element, what, code=RESTS)
         raise RefusalError(element, f'no {kind} with id "{printable(reference)}"', self.hint(reference, known))
 
     def hint(self, name: str, known: Iterable[str]) -> str | None:
         """The closest names, for the first unknown ones of a file."""
         self._hints -= 1
-        return closest(name, known) if self._hints >= 0 else None
+        if self._hints < 0 or len(name) > _HINT_LENGTH:
+            return None
+        return closest(name, (k for k in known if len(k) <= _HINT_LENGTH))
 
 
 def read_definitions(

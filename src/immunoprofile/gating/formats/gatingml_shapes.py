@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from immunoprofile.errors import printable
-from immunoprofile.gating.formats.gatingml_custom import AxisInfo, GateInfo, QuadrantsInfo
+from immunoprofile.gating.formats.gatingml_custom import AxisInfo, GateInfo, QuadrantsInfo, template_compensation
 from immunoprofile.gating.formats.gatingml_definitions import Definitions, RatioDefinition, clip_before
 from immunoprofile.gating.formats.gatingml_words import (
     DATATYPES,
@@ -202,9 +202,7 @@ def _as_given(element: Any, found: Definitions, axis: AxisInfo | None, compensat
     """None where our information says that the template's own compensation is meant."""
     if axis is None or not axis.as_template or found.template is None:
         return compensation
-    comp = found.template.compensation
-    meant = {"file": FILE, "none": UNCOMPENSATED, "matrix": comp.default}[comp.source]
-    if meant != compensation:
+    if template_compensation(found.template.compensation) != compensation:
         raise _other(element, "the compensation")
     return None
 

@@ -6,60 +6,25 @@ refused.
 
 from __future__ import annotations
 
-import math
 import os
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
-from immunoprofile.errors import InputError, OutputError, Problem, TemplateInvalidError, printable
+from pydantic import ValidationError
+
+from immunoprofile.errors import InputError, OutputError, TemplateInvalidError
 from immunoprofile.fcs import Channel
 from immunoprofile.gating.formats.gatingml import template_of
-from immunoprofile.gating.formats.gatingml_custom import (
-    SPACE,
-    AxisInfo,
-    CompensationInfo,
-    GateInfo,
-    LimitInfo,
-    MarkerInfo,
-    QuadrantsInfo,
-    ReportInfo,
-    TemplateInfo,
-    info_text,
-    is_xml_text,
-)
-from immunoprofile.gating.formats.gatingml_definitions import SCALE_MARK, SCALES
-from immunoprofile.gating.formats.gatingml_words import (
-    CUSTOM_INFO,
-    DATATYPES,
-    FCS,
-    GATING,
-    NAMESPACES,
-    TRANSFORMS,
-    UNCOMPENSATED_REF,
-)
+from immunoprofile.gating.formats.gatingml_custom import first_complaint
+from immunoprofile.gating.formats.gatingml_document import TemplateDocument, fluorochromes_of
 from immunoprofile.gating.formats.xmlfile import parse_xml_bytes
-from immunoprofile.gating.gates import (
-    FILE,
-    UNCOMPENSATED,
-    Boolean,
-    Dimension,
-    Ellipsoid,
-    Gate,
-    Polygon,
-    Ratio,
-    Rectangle,
-)
-from immunoprofile.gating.paths import ROOT, make_id, split_path
+from immunoprofile.gating.gates import UNCOMPENSATED, Dimension, Gate, Rectangle
+from immunoprofile.gating.paths import ROOT
 from immunoprofile.gating.sources import resolve_sources
-from immunoprofile.gating.template import Compensation, GatingTemplate, Marker
+from immunoprofile.gating.template import Compensation, GatingTemplate
 from immunoprofile.provenance import write_bytes
-from immunoprofile.scales import Identity, Linear, Scale
-
-_MAX_ID = 200
-_FUNCTIONS = {make: (tag, keys) for tag, (make, keys) in SCALES.items()}
+from immunoprofile.scales import Identity
 
 
 def write_gatingml(
@@ -105,10 +70,13 @@ def render_gatingml(template: GatingTemplate, *, channels: Sequence[Channel] | N
     """The bytes that `write_gatingml` writes."""
     from lxml import etree
 
-    writer = _Writer(template, _dimension_names(template, channels))
-    root = writer.document()
-    if writer.problems:
-        raise TemplateInvalidError.of(writer.problems)
+    document = TemplateDocument(template, _dimension_names(template, channels))
+    try:
+        root = document.fill()
+    except ValidationError as problem:
+        raise _loss(template, first_complaint(problem)) from None
+    if document.problems:
+        raise TemplateInvalidError.of(document.problems)
     data: bytes = etree.tostring(root, pretty_print=True, xml_declaration=True, encoding="UTF-8")
     _check_return(template, data)
     return data
@@ -127,11 +95,15 @@ def _check_return(template: GatingTemplate, data: bytes) -> None:
         if not parts:
             return
         lost = f"its {', '.join(parts)} would not come back equal"
-    raise TemplateInvalidError(
+    raise _loss(template, lost)
+
+
+def _loss(template: GatingTemplate, lost: str) -> TemplateInvalidError:
+    return TemplateInvalidError(
         f"cannot be written to Gating-ML 2.0 without loss ({lost})",
         path=template.source,
         code="GATINGML-LOSS",
-        remedy="Keep it as TOML.",
+        remedy="Correct it, or keep it as TOML.",
     )
 
 
@@ -140,11 +112,12 @@ def _dimension_names(template: GatingTemplate, channels: Sequence[Channel] | Non
     names = {m.name: (m.names or (m.name,))[0] for m in template.markers}
     if channels is None:
         return names
-    unmixed = {f for _, matrix in template.compensation.matrices for f in matrix.fluorochromes}
-    gates, used = [], dict.fromkeys(n for g in template.gates for d in g.geometry.dimensions for n in d.channels)
-    for number, name in enumerate(n for n in used if n not in unmixed):
-        dimension = Dimension(name, Identity(), UNCOMPENSATED)
-        gates.append(Gate(name, str(number), ROOT, str(number), Rectangle((dimension,), ((0.0, None),))))
+    dimensions = [d for g in template.gates for d in g.geometry.dimensions]
+    used = dict.fromkeys(n for d in dimensions for n in d.channels if n not in fluorochromes_of(template, d))
+    gates = []
+    for number, name in enumerate(used):
+        axis = Dimension(name, Identity(), UNCOMPENSATED)
+        gates.append(Gate(name, str(number), ROOT, str(number), Rectangle((axis,), ((0.0, None),))))
     probe = GatingTemplate(
         template.id, template.version, "", "draft", template.markers, Compensation("none"), tuple(gates)
     )
@@ -152,230 +125,3 @@ def _dimension_names(template: GatingTemplate, channels: Sequence[Channel] | Non
     detectors = {c.index: c.detector for c in channels}
     found = {g.name: table.of_gate[g.path] for g in gates if g.path in table.of_gate}
     return names | {name: detectors[sources[0][1]] for name, sources in found.items()}
-
-
-class _Writer:
-    """The document while it grows: ids given so far, and what cannot be said."""
-
-    def __init__(self, template: GatingTemplate, names: dict[str, str]) -> None:
-        from lxml import etree
-
-        self.template, self.names = template, names
-        self.problems: list[Problem] = []
-        self.ids: set[str] = {FCS, UNCOMPENSATED_REF}
-        self.root = etree.Element(f"{GATING}Gating-ML", nsmap=NAMESPACES | {"immunoprofile": SPACE})
-        self.definitions: dict[Any, str] = {}
-        self.matrices = {name: self._id("matrix", name) for name, _ in template.compensation.matrices}
-        self.gate_ids = {g.path: self._id(*split_path(g.path)) for g in template.gates}
-
-    def _id(self, *parts: str) -> str:
-        """A new id that XML allows (NCName), made from the words of a path."""
-        base = ".".join(make_id(p, ()) for p in parts)[:_MAX_ID]
-        base = base if base[0].isalpha() else f"_{base}"
-        found, number = base, 1
-        while found in self.ids:
-            number += 1
-            found = f"{base}.{number}"
-        self.ids.add(found)
-        return found
-
-    def refuse(self, gate: Gate | None, what: str, remedy: str, code: str) -> None:
-        """Note something that cannot be said."""
-        path = None if self.template.source is None else str(self.template.source)
-        where = None if gate is None else f'gate "{printable(gate.path)}"'
-        problem = Problem(what, path, where, remedy=remedy, code=code)
-        if problem not in self.problems:
-            self.problems.append(problem)
-
-    # -- the parts of the document ---------------------------------------------------------------------------------
-
-    def document(self) -> Any:
-        """The root with everything under it: template, matrices, transformations, gates."""
-        self._info(self.root, "template", _template_info(self.template, self.names, self.matrices))
-        for name, matrix in self.template.compensation.matrices:
-            element = self._add(self.root, f"{TRANSFORMS}spectrumMatrix", {f"{TRANSFORMS}id": self.matrices[name]})
-            if len(matrix.fluorochromes) < 2:
-                self.refuse(
-                    None,
-                    f'matrix "{printable(name)}" has one fluorochrome; the standard holds two or more',
-                    "Add a second, or keep the template as TOML.",
-                    "GATINGML-MATRIX",
-                )
-            for tag, names in (("fluorochromes", matrix.fluorochromes), ("detectors", matrix.detectors)):
-                part = self._add(element, TRANSFORMS + tag)
-                for n in names:
-                    self._fcs_dimension(part, n, None)
-            for row in matrix.matrix.tolist():
-                spectrum = self._add(element, f"{TRANSFORMS}spectrum")
-                for value in row:
-                    self._value(spectrum, f"{TRANSFORMS}coefficient", value, None, TRANSFORMS)
-        for gates in _runs(self.template.gates):
-            dividers = _dividers(gates)
-            if dividers is not None:
-                self._quadrant_gate(gates, dividers)
-            else:
-                for gate in gates:
-                    self._gate(gate)
-        return self.root
-
-    def _gate(self, gate: Gate) -> None:
-        geometry = gate.geometry
-        kind = {Rectangle: "Rectangle", Polygon: "Polygon", Ellipsoid: "Ellipsoid", Boolean: "Boolean"}[type(geometry)]
-        element = self._gate_element(kind, self.gate_ids[gate.path], gate.parent)
-        self._info(element, "gate", _gate_info(gate))
-        if isinstance(geometry, Boolean):
-            self._boolean(element, geometry)
-            return
-        for k, dimension in enumerate(geometry.dimensions):
-            axis = self._dimension(element, "dimension", dimension, gate)
-            if isinstance(geometry, Rectangle):
-                for name, value in zip(("min", "max"), geometry.bounds[k], strict=True):
-                    if value is not None:
-                        axis.set(GATING + name, self._number(value, gate))
-        if isinstance(geometry, Polygon):
-            for vertex in geometry.vertices:
-                self._coordinates(self._add(element, f"{GATING}vertex"), vertex, gate)
-        elif isinstance(geometry, Ellipsoid):
-            self._ellipsoid(element, geometry, gate)
-
-    def _gate_element(self, kind: str, name: str, parent: str) -> Any:
-        attributes = {f"{GATING}id": name}
-        if parent != ROOT:
-            attributes[f"{GATING}parent_id"] = self.gate_ids[parent]
-        return self._add(self.root, f"{GATING}{kind}Gate", attributes)
-
-    def _ellipsoid(self, element: Any, geometry: Ellipsoid, gate: Gate) -> None:
-        if len(geometry.dimensions) < 2:
-            self.refuse(gate, "an ellipsoid of the standard has two dimensions or more", "Use a range.", "GATINGML-SHAPE")
-        self._coordinates(self._add(element, f"{GATING}mean"), geometry.center, gate)
-        matrix = self._add(element, f"{GATING}covarianceMatrix")
-        for numbers in geometry.covariance:
-            row = self._add(matrix, f"{GATING}row")
-            for value in numbers:
-                self._value(row, f"{GATING}entry", value, gate)
-        self._value(element, f"{GATING}distanceSquare", geometry.distance_square, gate)
-
-    def _boolean(self, element: Any, geometry: Boolean) -> None:
-        # The standard's `and` and `or` take two references; one alone is written as the complement of its complement.
-        single = len(geometry.terms) == 1
-        operation = self._add(element, GATING + ("not" if single else geometry.operation))
-        for term in geometry.terms:
-            reference = self._add(operation, f"{GATING}gateReference", {f"{GATING}ref": self.gate_ids[term.path]})
-            if term.complement != single:
-                reference.set(f"{GATING}use-as-complement", "true")
-
-    def _quadrant_gate(self, gates: Sequence[Gate], dividers: dict[Dimension, list[float]]) -> None:
-        title = str(_rectangle(gates[0]).divider)
-        above = () if gates[0].parent == ROOT else split_path(gates[0].parent)
-        name = self._id(*above, title or "quadrants")
-        element = self._gate_element("Quadrant", name, gates[0].parent)
-        parts = {self.gate_ids[g.path]: _gate_info(g, part=True) for g in gates}
-        self._info(element, "quadrants", QuadrantsInfo(divider=title, axes=[_axis(d) for d in dividers], parts=parts))
-        ids = {}
-        for dimension, values in dividers.items():
-            divider = self._dimension(element, "divider", dimension, gates[0])
-            ids[dimension] = self._id(f"{name} divider")
-            divider.set(f"{GATING}id", ids[dimension])
-            for value in values:
-                self._add(divider, f"{GATING}value").text = self._number(value, gates[0])
-        for gate in gates:
-            part = self._add(element, f"{GATING}Quadrant", {f"{GATING}id": self.gate_ids[gate.path]})
-            geometry = _rectangle(gate)
-            for dimension, bounds in zip(geometry.dimensions, geometry.bounds, strict=True):
-                place = {f"{GATING}divider_ref": ids[dimension], f"{GATING}location": repr(_between(*bounds))}
-                self._add(part, f"{GATING}position", place)
-
-    # -- dimensions and what they refer to -------------------------------------------------------------------------
-
-    def _dimension(self, parent: Any, tag: str, dimension: Dimension, gate: Gate) -> Any:
-        element = self._add(parent, GATING + tag)
-        reference, fluorochromes = self._compensation(dimension)
-        element.set(f"{GATING}compensation-ref", reference)
-        scale = self._scale(dimension.scale, gate)
-        if scale is not None:
-            element.set(f"{GATING}transformation-ref", scale)
-        ends = tuple(n if n in fluorochromes else self.names[n] for n in dimension.channels)
-        if isinstance(dimension.channel, Ratio):
-            ratio = self._ratio(dimension.channel, ends, gate)
-            self._add(element, f"{DATATYPES}new-dimension", {f"{DATATYPES}transformation-ref": ratio})
-        else:
-            self._fcs_dimension(element, ends[0], gate)
-        return element
-
-    def _compensation(self, dimension: Dimension) -> tuple[str, tuple[str, ...]]:
-        """The reference, and the fluorochromes that its matrix names."""
-        comp = self.template.compensation
-        wanted = dimension.compensation or _resolved(comp)
-        if wanted in {FILE, UNCOMPENSATED}:
-            return FCS if wanted == FILE else UNCOMPENSATED_REF, ()
-        return self.matrices[wanted], dict(comp.matrices)[wanted].fluorochromes
-
-    def _scale(self, scale: Scale, gate: Gate) -> str | None:
-        if scale == Identity():
-            return None
-        clipped_identity = isinstance(scale, Identity)
-        known = _FUNCTIONS.get(Linear if clipped_identity else type(scale))
-        if known is None:
-            self.refuse(
-                gate,
-                f"its {scale.kind} scale is none of Gating-ML 2.0's",
-                "Keep the template as TOML, or gate on a logicle scale with bounds found anew.",
-                "GATINGML-SCALE",
-            )
-            return None
-        if scale in self.definitions:
-            return self.definitions[scale]
-        tag, keys = known
-        name, element = self._transformation(scale, scale.kind)
-        numbers = {"T": 1.0, "A": 0.0} if clipped_identity else {k: getattr(scale, k.lower()) for k in keys}
-        if clipped_identity:
-            element.set(SCALE_MARK, scale.kind)
-        for bound, value in (("boundMin", scale.low), ("boundMax", scale.high)):
-            if math.isfinite(value):
-                element.set(TRANSFORMS + bound, repr(float(value)))
-        self._add(element, TRANSFORMS + tag, {TRANSFORMS + k: self._number(v, gate) for k, v in numbers.items()})
-        return name
-
-    def _ratio(self, ratio: Ratio, ends: Sequence[str], gate: Gate) -> str:
-        key = (*ends, ratio.a, ratio.b, ratio.c)
-        if key in self.definitions:
-            return self.definitions[key]
-        name, element = self._transformation(key, "ratio")
-        numbers = {TRANSFORMS + k: self._number(v, gate) for k, v in zip("ABC", key[2:], strict=True)}
-        function = self._add(element, f"{TRANSFORMS}fratio", numbers)
-        for end in ends:
-            self._fcs_dimension(function, end, gate)
-        return name
-
-    def _transformation(self, key: Any, kind: str) -> tuple[str, Any]:
-        name = self.definitions[key] = self._id(kind)
-        return name, self._add(self.root, f"{TRANSFORMS}transformation", {f"{TRANSFORMS}id": name})
-
-    # -- single elements -------------------------------------------------------------------------------------------
-
-    def _add(self, parent: Any, tag: str, attributes: dict[str, str] | None = None) -> Any:
-        from lxml import etree
-
-        return etree.SubElement(parent, tag, attributes or {})
-
-    def _info(self, parent: Any, name: str, info: Any) -> None:
-        self._add(self._add(parent, CUSTOM_INFO), f"{{{SPACE}}}{name}").text = info_text(info)
-
-    def _fcs_dimension(self, parent: Any, name: str, gate: Gate | None) -> None:
-        if not name or not is_xml_text(name):
-            self.refuse(gate, f'XML cannot hold the channel name "{printable(name)}"', "Rename it.", "GATINGML-NAME")
-            return
-        self._add(parent, f"{DATATYPES}fcs-dimension", {f"{DATATYPES}name": name})
-
-    def _coordinates(self, parent: Any, values: Sequence[float], gate: Gate) -> None:
-        for value in values:
-            self._value(parent, f"{GATING}coordinate", value, gate)
-
-    def _value(self, parent: Any, tag: str, value: float, gate: Gate | None, space: str = DATATYPES) -> None:
-        self._add(parent, tag, {f"{space}value": self._number(value, gate)})
-
-    def _number(self, value: float, gate: Gate | None) -> str:
-        """The shortest decimal that reads back as the same float64."""
-        if not math.isfinite(value):
-            self.refuse(gate, f"{value} is no number that a gate can have", "Correct it.", "GATINGML-NUMBER")
-        return repr(float(value))

@@ -27,15 +27,35 @@ class TemplateHead(_Model):
     status: Literal["draft", "locked", "retired"] = "draft"
 
 
+class RatioShape(_Model):
+    """ratio = { top, bottom, a, b, c }: a (top - b) / (bottom - c) of two markers"""
+
+    top: Name
+    bottom: Name
+    a: Number = 1.0
+    b: Number = 0.0
+    c: Number = 0.0
+
+
 class MarkerShape(_Model):
     """A row of [markers]"""
 
     names: Annotated[list[Name], Field(min_length=1)] | None = None
+    ratio: RatioShape | None = None
     scale: Name
     optional: bool = False
+    by: Literal["marker", "detector"] = "marker"
+    compensation: Name | None = None
 
 
-class LinearShape(_Model):
+class _Clipped(_Model):
+    """low and high clip what the scale gives"""
+
+    low: Number | None = None
+    high: Number | None = None
+
+
+class LinearShape(_Clipped):
     """kind = "linear" """
 
     kind: Literal["linear"]
@@ -43,13 +63,13 @@ class LinearShape(_Model):
     a: Number = 0.0
 
 
-class IdentityShape(_Model):
+class IdentityShape(_Clipped):
     """kind = "identity" """
 
     kind: Literal["identity"]
 
 
-class LogShape(_Model):
+class LogShape(_Clipped):
     """kind = "log" """
 
     kind: Literal["log"]
@@ -57,7 +77,7 @@ class LogShape(_Model):
     m: Number
 
 
-class AsinhShape(_Model):
+class AsinhShape(_Clipped):
     """kind = "asinh" """
 
     kind: Literal["asinh"]
@@ -66,7 +86,7 @@ class AsinhShape(_Model):
     a: Number = 0.0
 
 
-class LogicleShape(_Model):
+class LogicleShape(_Clipped):
     """kind = "logicle" """
 
     kind: Literal["logicle"]
@@ -76,7 +96,7 @@ class LogicleShape(_Model):
     a: Number = 0.0
 
 
-class HyperlogShape(_Model):
+class HyperlogShape(_Clipped):
     """kind = "hyperlog" """
 
     kind: Literal["hyperlog"]
@@ -86,7 +106,7 @@ class HyperlogShape(_Model):
     a: Number = 0.0
 
 
-class BiexShape(_Model):
+class BiexShape(_Clipped):
     """kind = "flowjo_biex" """
 
     kind: Literal["flowjo_biex"]
@@ -102,12 +122,20 @@ ScaleShape = Annotated[
 ]
 
 
+class MatrixShape(_Model):
+    """matrices.NAME = { file, fluorochromes }: a matrix whose rows are not called as its detectors"""
+
+    file: Name
+    fluorochromes: Annotated[list[Name], Field(min_length=1)]
+
+
 class CompensationShape(_Model):
     """[compensation]"""
 
     source: Literal["file", "matrix", "none"] = "file"
-    matrix: str | None = None
+    matrix: Name | None = None
     missing: Literal["error", "allow"] = "error"
+    matrices: dict[Name, Name | MatrixShape] = {}
 
 
 class BoundsShape(_Model):
@@ -129,6 +157,7 @@ class PolygonShape(_Model):
     x: Name
     y: Name
     vertices: list[Pair]
+    bins: Annotated[int, Field(gt=0)] | None = None
 
 
 class EllipseShape(_Model):
@@ -139,6 +168,7 @@ class EllipseShape(_Model):
     center: Pair
     covariance: tuple[Pair, Pair]
     distance_square: Number
+    bins: Annotated[int, Field(gt=0)] | None = None
 
 
 class EllipsoidShape(_Model):
@@ -148,6 +178,7 @@ class EllipsoidShape(_Model):
     center: list[Number]
     covariance: list[list[Number]]
     distance_square: Number
+    bins: Annotated[int, Field(gt=0)] | None = None
 
 
 class QuadrantShape(_Model):
@@ -193,6 +224,7 @@ class GateShape(_Model):
     cell_ontology: Annotated[str, Field(pattern=r"^CL:\d{7}$")] | None = None
     name_hipc: str | None = None
     role: Role | None = None
+    divider: Name | None = None
     range: RangeShape | None = None
     rectangle: dict[Name, BoundsShape] | None = None
     polygon: PolygonShape | None = None

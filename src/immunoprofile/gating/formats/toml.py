@@ -19,15 +19,28 @@ from immunoprofile.errors import (
 from immunoprofile.gating.formats.assembly import Draft, assemble
 from immunoprofile.gating.formats.shape import (
     GateShape,
+    MarkerShape,
+    MatrixShape,
     QuadrantShape,
     ScaleShape,
     TemplateShape,
     shape_problems,
 )
-from immunoprofile.gating.gates import Boolean, Dimension, Ellipsoid, Geometry, Polygon, Rectangle, Term
+from immunoprofile.gating.gates import (
+    FILE,
+    UNCOMPENSATED,
+    Boolean,
+    Dimension,
+    Ellipsoid,
+    Geometry,
+    Polygon,
+    Ratio,
+    Rectangle,
+    Term,
+)
 from immunoprofile.gating.template import Compensation, GatingTemplate, Limit, Marker
 from immunoprofile.scales import KINDS, Scale
-from immunoprofile.spillover import read_spillover
+from immunoprofile.spillover import Spillover, read_spillover
 
 _MAX_BYTES = 5_000_000
 
@@ -73,24 +86,41 @@ class _Sense:
     def __init__(self, shape: TemplateShape, path: Path) -> None:
         self.path, self.problems = path, list[Problem]()
         self.scales = {n: s for n, found in shape.scales.items() if (s := self.scale(n, found)) is not None}
+        self.known = list(shape.markers)
+        self.matrices = _matrices(self, shape)
         self.axes: dict[str, Dimension] = {}
         for name, marker in shape.markers.items():
-            if marker.scale not in shape.scales:
-                self.problem(
-                    f"markers.{name}.scale",
-                    f'no scale named "{printable(marker.scale)}"',
-                    closest(marker.scale, shape.scales),
-                    "SCALE-UNKNOWN",
-                )
-            elif marker.scale in self.scales:
-                self.axes[name] = Dimension(name, self.scales[marker.scale])
-        self.known = list(shape.markers)
+            axis = self._dimension(name, marker, shape)
+            if axis is not None:
+                self.axes[name] = axis
+
+    def _dimension(self, name: str, marker: MarkerShape, shape: TemplateShape) -> Dimension | None:
+        where, sound = f"markers.{name}", True
+        if marker.scale not in shape.scales:
+            hint = closest(marker.scale, shape.scales)
+            self.problem(f"{where}.scale", f'no scale named "{printable(marker.scale)}"', hint, "SCALE-UNKNOWN")
+            sound = False
+        if marker.compensation not in {None, FILE, UNCOMPENSATED, *self.matrices}:
+            hint = closest(str(marker.compensation), [FILE, UNCOMPENSATED, *self.matrices])
+            what = f'no matrix named "{printable(marker.compensation)}"'
+            self.problem(f"{where}.compensation", what, hint, "MATRIX-UNKNOWN")
+            sound = False
+        ratio = marker.ratio
+        for end in () if ratio is None else (ratio.top, ratio.bottom):
+            if end not in self.known or shape.markers[end].ratio is not None:
+                hint = closest(end, self.known)
+                self.problem(f"{where}.ratio", f'"{printable(end)}" is no marker with names', hint, "MARKER-UNKNOWN")
+                sound = False
+        if not sound or marker.scale not in self.scales:
+            return None
+        channel = name if ratio is None else Ratio(ratio.top, ratio.bottom, ratio.a, ratio.b, ratio.c)
+        return Dimension(channel, self.scales[marker.scale], marker.compensation)
 
     def problem(self, where: str, what: str, remedy: str | None, code: str) -> None:
         self.problems.append(Problem(what, str(self.path), where, remedy=remedy, code=code))
 
     def scale(self, name: str, shape: ScaleShape) -> Scale | None:
-        numbers = shape.model_dump(exclude={"kind"})
+        numbers = shape.model_dump(exclude={"kind"}, exclude_none=True)
         try:
             return KINDS[shape.kind](**numbers)
         except ValueError as problem:
@@ -107,7 +137,11 @@ def _sense(shape: TemplateShape, path: Path) -> GatingTemplate:
     sense = _Sense(shape, path)
     drafts = [d for i, g in enumerate(shape.gate) for d in _drafts(sense, i, g)]
     comp = _compensation(sense, shape)
-    markers = tuple(Marker(n, tuple(m.names or [n]), m.optional) for n, m in shape.markers.items())
+    markers = tuple(
+        Marker(n, tuple(m.names or [n]), m.optional, m.by == "detector")
+        for n, m in shape.markers.items()
+        if m.ratio is None
+    )
     head = shape.template
     assembled = assemble(
         drafts,
@@ -144,15 +178,23 @@ def _compensation(sense: _Sense, shape: TemplateShape) -> Compensation:
             'Write source = "matrix" and matrix = "FILE.csv", or neither.',
             "COMPENSATION",
         )
-        return Compensation()
-    if comp.matrix is None:
-        return Compensation(comp.source, missing=comp.missing)
-    try:
-        matrix = read_spillover(sense.path.parent / comp.matrix)
-    except SpilloverError as error:
-        sense.problem("compensation.matrix", str(error).rstrip("."), None, error.code)
-        return Compensation()
-    return Compensation("matrix", comp.matrix, comp.missing, ((comp.matrix, matrix),))
+    return Compensation(comp.source, comp.matrix, comp.missing, tuple(sense.matrices.items()))
+
+
+def _matrices(sense: _Sense, shape: TemplateShape) -> dict[str, Spillover]:
+    """The template's matrices by name; one that is named by its file alone is called as the file."""
+    comp = shape.compensation
+    wanted: dict[str, str | MatrixShape] = dict(comp.matrices)
+    if comp.matrix is not None:
+        wanted.setdefault(comp.matrix, comp.matrix)
+    found = {}
+    for name, given in wanted.items():
+        file, rows = (given, ()) if isinstance(given, str) else (given.file, given.fluorochromes)
+        try:
+            found[name] = read_spillover(sense.path.parent / file, rows)
+        except SpilloverError as error:
+            sense.problem("compensation.matrix", str(error).rstrip("."), None, error.code)
+    return found
 
 
 def _drafts(sense: _Sense, number: int, shape: GateShape) -> Iterator[Draft]:
@@ -185,7 +227,7 @@ def _geometry(sense: _Sense, where: str, shape: GateShape) -> Geometry | None:
         return _outline(sense, where, shape)
     found = [sense.axis(f"{where}.{a}", a) for a in axes]
     dimensions = tuple(d for d in found if d is not None)
-    return Rectangle(dimensions, tuple(bounds)) if len(dimensions) == len(axes) else None
+    return Rectangle(dimensions, tuple(bounds), shape.divider) if len(dimensions) == len(axes) else None
 
 
 def _outline(sense: _Sense, where: str, shape: GateShape) -> Geometry | None:
@@ -201,11 +243,11 @@ def _outline(sense: _Sense, where: str, shape: GateShape) -> Geometry | None:
     if len(dimensions) != len(axes):
         return None
     if polygon is not None:
-        return Polygon((dimensions[0], dimensions[1]), tuple(polygon.vertices))
+        return Polygon((dimensions[0], dimensions[1]), tuple(polygon.vertices), bins=polygon.bins)
     given = ellipse or ellipsoid
     assert given is not None
     covariance = tuple(tuple(row) for row in given.covariance)
-    ellipse_gate = Ellipsoid(dimensions, tuple(given.center), covariance, given.distance_square)
+    ellipse_gate = Ellipsoid(dimensions, tuple(given.center), covariance, given.distance_square, bins=given.bins)
     square = len(covariance) == len(axes) and all(len(row) == len(axes) for row in covariance)
     if square and not ellipse_gate.is_ellipsoid:
         sense.problem(f"{where}.covariance", "is not symmetric and positive definite", "Correct it.", "GATE-SHAPE")

@@ -11,6 +11,7 @@ from immunoprofile.errors import ImmunoprofileError, TemplateSyntaxError
 # What no gating file comes near, and no desk notices: the largest Cytobank exports have some 10,000 elements.
 _MAX_BYTES = 20_000_000
 _MAX_ELEMENTS = 100_000
+_ATTRIBUTES_AN_ELEMENT = 3
 _MAX_DEPTH = 200
 _MAX_ATTRIBUTE = 1_000_000
 _GZIP = b"\x1f\x8b"
@@ -86,6 +87,8 @@ def _bytes(path: Path, limit: int) -> bytes:
 
 def _look_through(data: bytes, path: Path | None, max_elements: int) -> None:
     """Refuse a document type, depth, number and size as they pass by, before anything is kept or expanded."""
+    if data.count(b"=") > _ATTRIBUTES_AN_ELEMENT * max_elements:  # an element's attributes come all at once, so first
+        raise _too_large(f"has more than {_ATTRIBUTES_AN_ELEMENT * max_elements:,} attributes", path)
     parser = expat.ParserCreate()
     seen = depth = 0
 

@@ -1,0 +1,107 @@
+"""``immunoprofile gates import`` and ``export``: templates from and to the formats of other programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from immunoprofile.cli.console import complain, show, tell
+from immunoprofile.cli.gates import gates
+from immunoprofile.cli.options import file_argument, verbosity_options
+from immunoprofile.cli.outcomes import Outcome
+from immunoprofile.errors import InputError, OutputError, printable
+
+if TYPE_CHECKING:
+    from immunoprofile.gating import Deviation, GatingTemplate
+
+_OVERRIDES = ("sample_id", "gate", "dx", "dy", "geometry", "who", "date", "reason")
+
+
+@gates.command("import")
+@file_argument("source", "FILE")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, metavar="FILE.toml", help="The template to write."
+)
+@click.option("--force", is_flag=True, help="Write over files that are there.")
+@verbosity_options
+@click.pass_context
+def import_template(context: click.Context, source: Path, out: Path, force: bool) -> None:
+    """Turn a FlowJo 10 workspace (.wsp) or Gating-ML 2.0 (.xml) into a template.
+
+    Of a workspace, what most samples share becomes the template; what single samples have otherwise goes to
+    overrides.csv beside it. What cannot be carried is listed by name and reason, and the exit code is 3.
+    """
+    from immunoprofile.gating import write_template
+
+    template, deviations = _read(source)
+    files = [*write_template(template, out, force=force)]
+    if deviations:
+        files.append(_write_overrides(deviations, out.with_name("overrides.csv"), force=force))
+    for problem in template.refused:
+        complain(f"not carried: {problem}")
+    for deviation in (d for d in deviations if d.geometry is None):
+        tell(f"{printable(deviation.sample)}: {printable(deviation.path)}: {printable(deviation.what)}")
+    show(
+        f"{len(template.gates)} gates, {len(deviations)} deviations of single samples, {len(template.refused)} not carried"
+    )
+    show(*(str(f) for f in files))
+    context.exit(Outcome.PARTIAL if template.refused else Outcome.DONE)
+
+
+def _read(source: Path) -> tuple[GatingTemplate, Sequence[Deviation]]:
+    from immunoprofile.gating import read_flowjo, read_gatingml, shared_template
+
+    if source.suffix.lower() == ".wsp":
+        return shared_template(read_flowjo(source))
+    if source.suffix.lower() in {".xml", ".gml", ".gatingml"}:
+        return read_gatingml(source, broken="skip"), ()
+    raise InputError(
+        "is neither a FlowJo workspace (.wsp) nor Gating-ML (.xml)", path=source, code="IMPORT-KIND",
+        remedy="Give a file of one of these kinds, with its usual ending.",
+    )  # fmt: skip
+
+
+def _write_overrides(deviations: Sequence[Deviation], path: Path, *, force: bool) -> Path:
+    from immunoprofile.gating.template import describe_geometry
+    from immunoprofile.provenance import write_text
+
+    if path.exists() and not force:
+        raise OutputError(
+            "exists already and is not overwritten",
+            path=path,
+            code="OUTPUT-EXISTS",
+            remedy="Move it away, or give --force.",
+        )
+    page = io.StringIO()
+    writer = csv.writer(page, lineterminator="\n")
+    writer.writerow(_OVERRIDES)
+    for d in deviations:
+        if d.geometry is not None:
+            geometry = json.dumps(describe_geometry(d.geometry), sort_keys=True, separators=(",", ":"))
+            writer.writerow([d.sample, d.path, "", "", geometry, "", "", d.what])
+    write_text(path, page.getvalue())
+    return path
+
+
+@gates.command("export")
+@click.argument("template", metavar="ID|PATH")
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE.xml", help="The file to write.")
+@click.option(
+    "--panel", type=click.Path(path_type=Path), metavar="FILE.fcs",
+    help="Write the detectors that this file has the markers on; Gating-ML knows detectors only.",
+)  # fmt: skip
+@verbosity_options
+def export_template(template: str, out: Path, panel: Path | None) -> None:
+    """Write a template as Gating-ML 2.0."""
+    from immunoprofile.fcs import read_fcs
+    from immunoprofile.gating import load_template, write_gatingml
+
+    channels = None if panel is None else read_fcs(panel).channels
+    write_gatingml(load_template(template), out, channels=channels)
+    show(str(out))

@@ -1,0 +1,250 @@
+"""A template as our TOML, with its matrices as CSV beside it.
+
+A channel that gates use on two scales, or compensated in two ways, becomes two markers of the same names: the file then
+reads back as a template that gates alike, though its markers are called otherwise. Without such a channel it reads back
+equal.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from immunoprofile.errors import OutputError, TemplateInvalidError, printable
+from immunoprofile.gating.gates import Boolean, Dimension, Ellipsoid, Gate, Polygon, Ratio, Rectangle
+from immunoprofile.gating.paths import ROOT
+from immunoprofile.gating.template import GatingTemplate, Marker
+from immunoprofile.provenance import write_bytes
+from immunoprofile.scales import Scale
+from immunoprofile.spillover import Spillover
+
+
+def write_template(template: GatingTemplate, path: str | os.PathLike[str], *, force: bool = False) -> tuple[Path, ...]:
+    """Write a template file, and one CSV for each of its matrices.
+
+    Returns
+    -------
+    The files written, the template first.
+
+    Raises
+    ------
+    OutputError
+        One of them exists and `force` is not given, or cannot be written: then none is.
+    """
+    target = Path(path)
+    files = {target.with_name(f"{target.stem}.{_slug(n)}.csv"): m for n, m in template.compensation.matrices}
+    for file in (target, *files):
+        if file.exists() and not force:
+            raise OutputError(
+                "exists already and is not overwritten",
+                path=file,
+                code="OUTPUT-EXISTS",
+                remedy="Choose another name, or give --force.",
+            )
+    names = {n: f.name for (n, _), f in zip(template.compensation.matrices, files, strict=True)}
+    text = render_template(template, names)
+    for file, matrix in files.items():
+        write_bytes(file, _matrix_text(matrix).encode("utf-8"))
+    write_bytes(target, text.encode("utf-8"))
+    return (target, *files)
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", name.removesuffix(".csv"))[:60] or "matrix"
+
+
+def _matrix_text(matrix: Spillover) -> str:
+    page = io.StringIO()
+    writer = csv.writer(page, lineterminator="\n")
+    writer.writerow(matrix.detectors)
+    writer.writerows([repr(float(v)) for v in row] for row in matrix.matrix)
+    return page.getvalue()
+
+
+@dataclass(slots=True)
+class _Names:
+    """What scales and markers are called in the file."""
+
+    template: GatingTemplate
+    scales: dict[Scale, str] = field(default_factory=dict)
+    axes: dict[Dimension, str] = field(default_factory=dict)
+
+    def axis(self, dimension: Dimension) -> str:
+        if dimension not in self.axes:
+            channel = dimension.channel
+            wanted = channel if isinstance(channel, str) else f"{channel.numerator} to {channel.denominator}"
+            # The two ends of a ratio stand under their own names.
+            taken = {*self.axes.values(), *self._reserved()} if isinstance(channel, Ratio) else set(self.axes.values())
+            self.axes[dimension] = _free(wanted, taken)
+        return self.axes[dimension]
+
+    def _reserved(self) -> set[str]:
+        return {m.name for m in self.template.markers}
+
+    def scale(self, scale: Scale) -> str:
+        if scale not in self.scales:
+            self.scales[scale] = _free(scale.kind, set(self.scales.values()))
+        return self.scales[scale]
+
+
+def _free(wanted: str, taken: set[str]) -> str:
+    name, number = wanted, 1
+    while name in taken:
+        number += 1
+        name = f"{wanted} {number}"
+    return name
+
+
+def render_template(template: GatingTemplate, matrix_files: dict[str, str] | None = None) -> str:
+    """The text of a template file.
+
+    Parameters
+    ----------
+    matrix_files
+        Name of each matrix to the file that holds it; the name itself where absent.
+    """
+    import tomlkit
+
+    names = _Names(template)
+    gates = [_gate(gate, names) for gate in template.gates]
+    document = tomlkit.document()
+    head = {"id": template.id, "version": template.version, "title": template.title, "status": template.status}
+    document["template"] = head
+    document["markers"] = _markers(template, names)
+    document["scales"] = {name: _inline(scale.settings) for scale, name in names.scales.items()}
+    document["compensation"] = _compensation(template, matrix_files or {})
+    document["gate"] = gates
+    if template.reports:
+        document["report"] = [
+            {"population": r.path, **({"of": list(r.denominators)} if r.denominators else {})} for r in template.reports
+        ]
+    if template.limits:
+        document["limits"] = {
+            path: _inline(
+                {
+                    "warn_denominator_below": limit.warn_denominator_below,
+                    "not_evaluable_denominator_below": limit.not_evaluable_denominator_below,
+                }
+            )
+            for path, limit in template.limits
+        }
+    return tomlkit.dumps(document)
+
+
+def _inline(values: dict[str, Any]) -> Any:
+    """One line ``{ a = 1, b = 2 }``, without what is None."""
+    import tomlkit
+
+    table = tomlkit.inline_table()
+    table.update({k: v for k, v in values.items() if v is not None})
+    return table
+
+
+def _markers(template: GatingTemplate, names: _Names) -> dict[str, Any]:
+    known = {m.name: m for m in template.markers}
+    rows: dict[str, Any] = {}
+    for dimension, name in names.axes.items():
+        channel = dimension.channel
+        if isinstance(channel, Ratio):
+            ends = {
+                "top": channel.numerator,
+                "bottom": channel.denominator,
+                "a": channel.a,
+                "b": channel.b,
+                "c": channel.c,
+            }
+            rows[name] = {"ratio": _inline(ends)}
+        else:
+            rows[name] = _marker(known.get(channel, Marker(channel, (channel,), by_detector=True)), name)
+        rows[name] |= {"scale": names.scale(dimension.scale), "compensation": dimension.compensation}
+    for marker in template.markers:
+        # Ends of ratios, and markers that no gate uses, keep their place under their own name.
+        if marker.name not in rows:
+            plain = next((n for s, n in names.scales.items() if s.kind == "identity"), None)
+            rows[marker.name] = _marker(marker, marker.name) | {"scale": plain or _identity(names)}
+    order = [m.name for m in template.markers]
+    listed = [*order, *(n for n in rows if n not in order)]
+    return {name: _inline(rows[name]) for name in listed}
+
+
+def _identity(names: _Names) -> str:
+    from immunoprofile.scales import Identity
+
+    return names.scale(Identity())
+
+
+def _marker(marker: Marker, name: str) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    if marker.names != (name,):
+        row["names"] = list(marker.names)
+    if marker.optional:
+        row["optional"] = True
+    if marker.by_detector:
+        row["by"] = "detector"
+    return row
+
+
+def _compensation(template: GatingTemplate, files: dict[str, str]) -> dict[str, Any]:
+    comp = template.compensation
+    found: dict[str, Any] = {"source": comp.source, "missing": comp.missing}
+    if comp.default is not None:
+        found["matrix"] = comp.default
+    matrices = {n: _matrix(m, files.get(n, n)) for n, m in comp.matrices if _matrix(m, files.get(n, n)) != n}
+    if matrices:
+        found["matrices"] = matrices
+    return found
+
+
+def _matrix(matrix: Spillover, file: str) -> Any:
+    if matrix.fluorochromes == matrix.detectors:
+        return file
+    return _inline({"file": file, "fluorochromes": list(matrix.fluorochromes)})
+
+
+def _gate(gate: Gate, names: _Names) -> dict[str, Any]:
+    row: dict[str, Any] = {"name": gate.name, "id": gate.id}
+    if gate.parent != ROOT:
+        row["parent"] = gate.parent
+    for key in ("label", "cell_ontology", "name_hipc", "role"):
+        value = getattr(gate, key)
+        if value and not (key == "label" and value == gate.name):
+            row[key] = value
+    return row | _shape(gate, names)
+
+
+def _shape(gate: Gate, names: _Names) -> dict[str, Any]:
+    geometry = gate.geometry
+    if isinstance(geometry, Boolean):
+        if any(t.path.startswith("!") for t in geometry.terms):
+            raise _inexpressible(gate, 'rests on a gate whose name begins with "!"', "Rename that gate.")
+        terms = [("!" if t.complement else "") + t.path for t in geometry.terms]
+        return {"boolean": _inline({geometry.operation: terms})}
+    axes = [names.axis(d) for d in geometry.dimensions]
+    if isinstance(geometry, Rectangle):
+        if len(set(axes)) < len(axes):
+            raise _inexpressible(gate, "bounds one axis twice", "Join the two bounds.")
+        bounds = {a: _inline({"min": low, "max": high}) for a, (low, high) in zip(axes, geometry.bounds, strict=True)}
+        return {"rectangle": _inline(bounds)} | ({} if geometry.divider is None else {"divider": geometry.divider})
+    if isinstance(geometry, Polygon):
+        vertices = [list(v) for v in geometry.vertices]
+        return {"polygon": _inline({"x": axes[0], "y": axes[1], "vertices": vertices, "bins": geometry.bins})}
+    assert isinstance(geometry, Ellipsoid)
+    shape = {
+        "dimensions": axes,
+        "center": list(geometry.center),
+        "covariance": [list(row) for row in geometry.covariance],
+        "distance_square": geometry.distance_square,
+        "bins": geometry.bins,
+    }
+    return {"ellipsoid": _inline(shape)}
+
+
+def _inexpressible(gate: Gate, what: str, remedy: str) -> TemplateInvalidError:
+    return TemplateInvalidError(
+        f'"{printable(gate.path)}" {what}, which a TOML template cannot say', code="TOML-LOSS", remedy=remedy
+    )

@@ -1,0 +1,64 @@
+"""``gates import`` and ``gates export``."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from immunoprofile.cli import program
+from immunoprofile.fcs import read_fcs
+from immunoprofile.gating import apply_template, load_template, read_gatingml
+
+
+def call(*arguments: str | Path):
+    return CliRunner().invoke(program, [str(a) for a in arguments])
+
+
+def test_gates_export__gating_ml_comes_back_as_the_same_gates(tmp_path: Path, checkout: Path) -> None:
+    fcs, own = checkout / "fixtures" / "fcs" / "grid.fcs", checkout / "fixtures" / "gates" / "grid.toml"
+    outcome = call("gates", "export", own, "--out", tmp_path / "grid.xml", "--panel", fcs)
+    assert outcome.exit_code == 0, outcome.output
+    events = read_fcs(fcs)
+    back = apply_template(read_gatingml(tmp_path / "grid.xml"), events)
+    assert back.counts() == apply_template(load_template(own), events).counts()
+
+
+def test_gates_import__gating_ml_becomes_a_template_that_counts_alike(tmp_path: Path, checkout: Path) -> None:
+    fcs, own = checkout / "fixtures" / "fcs" / "grid.fcs", checkout / "fixtures" / "gates" / "grid.toml"
+    call("gates", "export", own, "--out", tmp_path / "grid.xml", "--panel", fcs)
+    outcome = call("gates", "import", tmp_path / "grid.xml", "--out", tmp_path / "back.toml")
+    assert outcome.exit_code == 0, outcome.output
+    events = read_fcs(fcs)
+    assert apply_template(load_template(tmp_path / "back.toml"), events).counts() == (
+        apply_template(load_template(own), events).counts()
+    )
+
+
+@pytest.mark.shared
+def test_gates_import__workspace_becomes_template_and_overrides(tmp_path: Path, shared_data: Path) -> None:
+    outcome = call(
+        "gates", "import", shared_data / "flowjo" / "flowsom_68983" / "gating.wsp", "--out", tmp_path / "spleen.toml"
+    )
+    assert outcome.exit_code in {0, 3}, outcome.output
+    events = read_fcs(shared_data / "flowjo" / "flowsom_68983" / "68983.fcs")
+    members = apply_template(load_template(tmp_path / "spleen.toml"), events)
+    stored = pd_counts(shared_data / "flowjo" / "counts.csv")
+    for path, count in stored.items():
+        assert abs(members.count(path) - count) <= 3, path
+
+
+def pd_counts(file: Path) -> dict[str, int]:
+    """FlowJo's counts of the spleen workspace by our paths."""
+    with file.open() as stream:
+        rows = [r for r in csv.DictReader(stream) if r["wsp"].endswith("flowsom_68983/gating.wsp")]
+    found = {r["population"].removeprefix("root/"): r["flowjo_count"] for r in rows if r["gate_type"] != "sample"}
+    return {path: int(n) for path, n in found.items() if n}
+
+
+def test_gates_import__other_kinds_are_refused(tmp_path: Path) -> None:
+    outcome = call("gates", "import", tmp_path / "gates.pdf", "--out", tmp_path / "t.toml")
+    assert outcome.exit_code == 2
+    assert "is neither a FlowJo workspace (.wsp) nor Gating-ML (.xml)" in outcome.stderr
