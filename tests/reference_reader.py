@@ -49,7 +49,6 @@ def read_set(raw: bytes) -> tuple[list[Event], int]:
             require(all(end - begin < 1 for begin, end in spans), "events that $TOT denies")
             return [], distance
         fitting = [s for s in spans if s[1] - s[0] + 1 == total * row and s[0] >= 58 and s[1] < limit]
-        fitting = [s for s in fitting if s[1] < first or s[0] > last]
         require(len(fitting) == 1, "DATA is not proved")
         begin, end = fitting[0]
     require(58 <= begin <= end < limit and (end < first or begin > last), "DATA")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import is_dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from immunoprofile.cohort import profile_cohort, profile_samples, run_study
-from immunoprofile.errors import OutputError
+from immunoprofile.errors import OutputError, StudyError
 from immunoprofile.provenance import digest_of_file
 from immunoprofile.simulation import simulate_cohort
 from immunoprofile.study import load_samples, load_study
@@ -120,3 +120,58 @@ def test_run_study__all_files_bad_keeps_every_failure(study_file: Path, tmp_path
     assert lost.populations.empty
     assert lost.response is not None
     assert lost.change is None
+
+
+def test_run_study__tables_of_an_earlier_run_do_not_stay(study_file: Path, tmp_path: Path) -> None:
+    study = load_study(study_file)
+    run_study(study, tmp_path / "r")
+    assert (tmp_path / "r" / "association.csv").exists()
+    gone = tuple(replace(s, file=tmp_path / "gone.fcs") for s in study.samples)
+    run_study(replace(study, samples=gone), tmp_path / "r")
+    assert not [p.name for p in (tmp_path / "r").glob("association.*")]
+    assert (tmp_path / "r" / "failures.csv").exists()
+
+
+def test_run_study__window_sample_that_failed_is_named_so(study_file: Path, tmp_path: Path) -> None:
+    study = load_study(study_file)
+    subject = study.samples[0].subject_id
+    broken = tuple(
+        replace(s, file=tmp_path / "gone.fcs") if s.subject_id == subject and s.visit != study.baseline else s
+        for s in study.samples
+    )
+    lost = run_study(replace(study, samples=broken), tmp_path / "r")
+    assert set(lost.change.query("subject_id == @subject")["exclude_reason"]) == {"no_window_failed"}
+
+
+@pytest.mark.parametrize(
+    ("primary", "words"),
+    [
+        ({"pop_id": "tregs"}, 'no template of this study reports "tregs of cd4"\\. Did you mean "treg of cd4"'),
+        ({"measure": "log_cells_per_ul"}, 'measure "log_cells_per_ul" is not computed from FCS files'),
+    ],
+    ids=["misspelt", "absolute counts"],
+)
+def test_run_study__primary_that_cannot_be_answered_is_refused_before_gating(
+    study_file: Path, tmp_path: Path, primary: dict[str, str], words: str
+) -> None:
+    study = load_study(study_file)
+    asked = replace(study.analysis.primary[0], **primary) if is_dataclass(study.analysis.primary[0]) else (
+        study.analysis.primary[0].model_copy(update=primary)
+    )  # fmt: skip
+    analysis = (
+        replace(study.analysis, primary=(asked,))
+        if is_dataclass(study.analysis)
+        else study.analysis.model_copy(update={"primary": (asked,)})
+    )
+    with pytest.raises(StudyError, match=words):
+        run_study(replace(study, analysis=analysis), tmp_path / "r")
+    assert not (tmp_path / "r").exists()
+
+
+def test_run_study__failed_check_stands_on_the_rows_of_its_sample(study_file: Path, tmp_path: Path) -> None:
+    # 3,000 events a sample hold fewer than 500 lymphocytes in some samples: a check that fails.
+    results = run_study(load_study(study_file), tmp_path / "r")
+    failed = set(results.samples_qc.query("level == 'fail' and flag == 'FEW_LYMPHOCYTES'")["sample_id"])
+    assert failed
+    flagged = results.populations["flags"].str.split(";").map(lambda flags: "FEW_LYMPHOCYTES" in flags)
+    assert set(results.populations.loc[flagged, "sample_id"]) == failed

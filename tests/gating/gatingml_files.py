@@ -1,8 +1,26 @@
-"""Gating-ML 2.0 files for tests, written by hand: short words for the long names of the standard."""
+"""Gating-ML 2.0 for tests: files by hand, with short words for the standard's long names, and small templates."""
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+from immunoprofile.gating import (
+    ROOT,
+    Compensation,
+    Dimension,
+    Gate,
+    GatingTemplate,
+    Marker,
+    Rectangle,
+    join_path,
+)
+from immunoprofile.gating.formats.gatingml import template_of
+from immunoprofile.gating.formats.xmlfile import parse_xml_bytes
+from immunoprofile.scales import Logicle
 
 BASE = "http://www.isac-net.org/std/Gating-ML/v2.0/"
 HEAD = (
@@ -80,7 +98,8 @@ def quadrant(name: str, **locations: float) -> str:
 def scale(name: str, function: str, bounds: str = "") -> str:
     """A transformation; `function` as ``logicle T=262144 W=0.5 M=4.5 A=0``, `bounds` as ``boundMin=0``."""
     kind, *numbers = function.split()
-    return f'<t:transformation t:id="{name}"{_attributes(bounds.split())}><t:{kind}{_attributes(numbers)}/></t:transformation>'
+    inner = f"<t:{kind}{_attributes(numbers)}/>"
+    return f'<t:transformation t:id="{name}"{_attributes(bounds.split())}>{inner}</t:transformation>'
 
 
 def ratio(name: str, top: str, bottom: str, a: float, b: float, c: float, bounds: str = "") -> str:
@@ -111,3 +130,33 @@ def cytobank(**texts: str) -> str:
     """Cytobank's custom information."""
     inner = "".join(f"<{k}>{v}</{k}>" for k, v in texts.items())
     return f"<d:custom_info><cytobank>{inner}</cytobank></d:custom_info>"
+
+
+LOGICLE = Logicle(262144.0, 0.5, 4.5)
+DIMS = (Dimension("A", LOGICLE), Dimension("B", LOGICLE))
+RANGE = Rectangle(DIMS[:1], ((0.5, None),))
+
+
+def back(data: bytes) -> GatingTemplate:
+    """The template in the bytes of a file."""
+    return template_of(parse_xml_bytes(data, None), Path("back.xml"))
+
+
+def made(*gates: Gate, **changes: Any) -> GatingTemplate:
+    """A template of two markers and these gates."""
+    whole = GatingTemplate(
+        "made",
+        "2.1",
+        "Made for a test",
+        "locked",
+        (Marker("A", ("A", "alpha"), optional=True), Marker("B", ("B",))),
+        Compensation("file"),
+        gates,
+    )
+    return dataclasses.replace(whole, **changes)
+
+
+def a_gate(geometry: Any, name: str = "g", parent: str = ROOT) -> Gate:
+    """A gate of a name, its path and id made from it."""
+    path = join_path([name]) if parent == ROOT else f"{parent}/{join_path([name])}"
+    return Gate(name, path, parent, f"id_{crc32(path.encode('utf-8', 'surrogatepass'))}", geometry, name)

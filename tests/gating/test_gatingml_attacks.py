@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from gatingml_files import HEAD, axis, boolean, cytobank, gate, gatingml, rectangle
 
-from gatingml_files import HEAD, axis, boolean, gate, gatingml, rectangle
 from immunoprofile.errors import InputError, TemplateSyntaxError
 from immunoprofile.gating import read_gatingml
 
@@ -101,30 +101,38 @@ ATTACKS: dict[str, tuple[Callable[[dict], bytes], str]] = {
     "huge text": (lambda _: gatingml(f"<x>{'z' * 12_000_000}</x>"), "is not well-formed XML"),
     "a million elements": (lambda _: gatingml("<x/>" * 1_000_000), "has more than 100,000 elements"),
     "a million attributes": (
-        lambda _: gatingml("<x " + " ".join(f'a{i}=""' for i in range(1_000_000)) + "/>"), "has more than 300,000 attributes"),
+        lambda _: gatingml("<x " + " ".join(f'a{i}=""' for i in range(1_000_000)) + "/>"),
+        "has more than 300,000 attributes"),
     "attributes within the limit": (
-        lambda _: gatingml("<x " + " ".join(f'a{i}=""' for i in range(299_000)) + "/>"), "holds no gate that can be used"),
+        lambda _: gatingml("<x " + " ".join(f'a{i}=""' for i in range(299_000)) + "/>"),
+        "holds no gate that can be used"),
     "30 MB": (lambda _: gatingml("<!--" + "z" * 30_000_000 + "-->"), "is larger than 20 MB"),
     "wrong root": (lambda _: b"<Workspace/>", "is not Gating-ML 2.0 (its root is <Workspace>)"),
-    "root of another namespace": (lambda _: gatingml(SOUND).replace(b"v2.0/gating", b"v1.5/gating"), "is not Gating-ML 2.0"),
+    "root of another namespace": (lambda _: gatingml(SOUND).replace(b"v2.0/gating", b"v1.5/gating"),
+        "is not Gating-ML 2.0"),
     "not XML": (lambda _: b"FCS3.1         256    1545", "is not well-formed XML"),
     "nothing": (lambda _: b"", "is not well-formed XML"),
     "half a file": (lambda _: gatingml(SOUND)[:-20], "is not well-formed XML"),
     "gzip": (lambda _: gzip.compress(gatingml(SOUND)), "is a gzip archive, not XML. Unpack it first"),
     "encoding that does not exist": (lambda _: gatingml(SOUND).replace(b"UTF-8", b"UTF-99"), "is not well-formed XML"),
-    "bytes that are no UTF-8": (lambda _: gatingml(rectangle("g\xe9", SOUND)).decode().encode("latin-1"), "is not well-formed XML"),
+    "bytes that are no UTF-8": (lambda _: gatingml(rectangle("g\xe9", SOUND)).decode().encode("latin-1"),
+        "is not well-formed XML"),
     "NUL bytes": (lambda _: gatingml("\x00"), "is not well-formed XML"),
     "terminal escapes": (
         lambda _: gatingml(rectangle("g&#27;[2J&#x202e;", axis("A", min=1))), "is not well-formed XML"),
     "unknown references": (
-        lambda _: gatingml(SOUND, *(boolean(f"{i:0>90}", "and", f"{i:1>90}") for i in range(1_999))), "no gate with id"),
+        lambda _: gatingml(SOUND, *(boolean(f"{i:0>90}", "and", f"{i:1>90}") for i in range(1_999))),
+        "no gate with id"),
     "unknown references of 900 letters": (
-        lambda _: gatingml(SOUND, *(boolean(f"{i:0>900}", "and", f"{i:1>900}") for i in range(1_999))), "no gate with id"),
+        lambda _: gatingml(SOUND, *(boolean(f"{i:0>900}", "and", f"{i:1>900}") for i in range(1_999))),
+        "no gate with id"),
     "a name that all gates share": (
-        lambda _: gatingml(*(gate("Rectangle", f"g{i}", "<d:custom_info><cytobank><name>x</name></cytobank></d:custom_info>", axis("A", min=3, max=1))
-                             for i in range(1_999))), "min 3.0 of A"),
+        lambda _: gatingml(
+            *(gate("Rectangle", f"g{i}", cytobank(name="x"), axis("A", min=3, max=1)) for i in range(1_999))),
+        "min 3.0 of A"),
     "terms without number": (
-        lambda _: gatingml(SOUND, boolean("b", "and", *["g"] * 45_000), rectangle("c", axis("A", min=3, max=1))), "min 3.0 of A"),
+        lambda _: gatingml(SOUND, boolean("b", "and", *["g"] * 45_000), rectangle("c", axis("A", min=3, max=1))),
+        "min 3.0 of A"),
 }  # fmt: skip
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from gatingml_files import (
     axis,
     boolean,
@@ -23,6 +22,7 @@ from gatingml_files import (
     rectangle,
     scale,
 )
+
 from immunoprofile.errors import InputError, SpilloverError
 from immunoprofile.fcs import Channel
 from immunoprofile.gating import ROOT, GatingTemplate, compile_plan, read_gatingml, run_plan
@@ -71,7 +71,8 @@ TRUTHS = {
         [gate("Polygon", "g", axis("A"), axis("B"), points("vertex", *SQUARE))],
         [(0, 0), (10, 10), (0, 5), (10, 5), (5, 0), (5, 10), (10.001, 5), (5, 5)], {"g": [0, 1, 2, 3, 4, 5, 7]}),
     "self-crossing polygon is even-odd": (
-        [gate("Polygon", "g", axis("A"), axis("B"), points("vertex", (0, 0), (8, 0), (8, 6), (2, 6), (2, 2), (6, 2), (6, 4), (0, 4)))],
+        [gate("Polygon", "g", axis("A"), axis("B"),
+              points("vertex", (0, 0), (8, 0), (8, 6), (2, 6), (2, 2), (6, 2), (6, 4), (0, 4)))],
         [(1, 1), (4, 3), (7, 5), (4, 5), (4, 1)], {"g": [0, 2, 3, 4]}),
     "ellipsoid holds its border": (
         [ellipsoid("g", [axis("A"), axis("B")], (10, 20), [(4, 0), (0, 9)], 1)],
@@ -113,7 +114,8 @@ TRUTHS = {
          rectangle("h", axis("ratio:r", scale="lin", min=0.4, max=0.5))],
         [(1, 10), (10, 1), (3, 2)], {"g": [0], "h": [1]}),
     "flin is clipped to its bounds": (
-        [scale("s", "flin T=100 A=0", "boundMin=0.2 boundMax=0.5"), rectangle("g", axis("A", scale="s", min=0.4, max=0.6)),
+        [scale("s", "flin T=100 A=0", "boundMin=0.2 boundMax=0.5"),
+         rectangle("g", axis("A", scale="s", min=0.4, max=0.6)),
          rectangle("h", axis("A", scale="s", min=0.1, max=0.3))],
         [(80,), (5,), (45,), (60,)], {"g": [0, 2, 3], "h": [1]}),
     "flog is clipped, so that no number is too small": (
@@ -143,7 +145,8 @@ TRUTHS = {
          rectangle("h", axis("F", comp="M", min=9.99, max=10.01), axis("G", comp="M", min=3.99, max=4.01))],
         [(10, 14, 5), (10, 14, 4)], {"g": [0], "h": [1]}),
     "a matrix that is inverted already": (
-        [matrix("M", "A B", "A B", [[1, -0.5], [0, 1]], inverted=True), rectangle("g", axis("B", comp="M", min=9.9, max=10.1))],
+        [matrix("M", "A B", "A B", [[1, -0.5], [0, 1]], inverted=True),
+         rectangle("g", axis("B", comp="M", min=9.9, max=10.1))],
         [(100, 60), (100, 10)], {"g": [0]}),
     "an inverted matrix with more detectors has a row a detector": (  # F = A - C, G = C
         [matrix("M", "F G", "A B C", [[1, 0], [0, 0], [-1, 1]], inverted=True),
@@ -155,7 +158,8 @@ TRUTHS = {
         [(100, 60)], {"g": [0]}),
     "quadrants of dividers with several values": (
         [gate("Quadrant", "q", divider("x", "A", 10, 20), divider("y", "B", 5),
-              quadrant("ll", x=0, y=0), quadrant("ml", x=15, y=0), quadrant("mh", x=10, y=5), quadrant("h", x=99, y=5))],
+              quadrant("ll", x=0, y=0), quadrant("ml", x=15, y=0), quadrant("mh", x=10, y=5),
+              quadrant("h", x=99, y=5))],
         [(9.9, 4), (10, 4), (19.9, 4.9), (10, 5), (20, 5), (INF, INF), (NAN, 9)],
         {"ll": [0], "ml": [1, 2], "mh": [3], "h": [4, 5]}),
     "quadrants over three dividers, some of them": (
@@ -163,7 +167,8 @@ TRUTHS = {
               quadrant("a", x=0, y=9), quadrant("b", x=11, z=3))],
         [(0, 5, 9), (10, 0, 1), (10, 0, 7), (0, 4, 3)], {"a": [0], "b": [1]}),
     "everything may be referred to before it is defined": (
-        [boolean("first", "and", "child", "!other"), rectangle("child", axis("A", scale="s", comp="M", min=0.1), parent="top"),
+        [boolean("first", "and", "child", "!other"),
+         rectangle("child", axis("A", scale="s", comp="M", min=0.1), parent="top"),
          rectangle("top", axis("B", min=0)), scale("s", "flin T=100 A=0"), rectangle("other", axis("B", min=50)), HALF],
         [(100, 10), (100, 60), (5, 10)], {"first": [0], "top/child": [0, 1], "top": [0, 1, 2], "other": [1]}),
     "booleans have parents, complements and single terms": (

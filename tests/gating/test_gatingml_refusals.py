@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
-
 from gatingml_files import (
     axis,
     boolean,
+    cytobank,
     divider,
     ellipsoid,
     gate,
@@ -21,6 +21,7 @@ from gatingml_files import (
     rectangle,
     scale,
 )
+
 from immunoprofile.errors import TemplateInvalidError, TemplateSyntaxError
 from immunoprofile.gating import ROOT, GatingTemplate, read_gatingml
 
@@ -49,33 +50,42 @@ BROKEN = {
     "NaN": (rectangle("bad", axis("A", min="NaN")), '"NaN" in <dimension> is not a number'),
     "a bound beyond all numbers": (rectangle("bad", axis("A", min="1e999")), "is not a number"),
     "a bound without its namespace": (
-        rectangle("bad", axis("A", max=9)).replace("g:max", "min='1' g:max"), 'the attribute "min" of <dimension> would be overlooked'),
-    "a misspelt bound": (rectangle("bad", axis("A", min=1, mx=2)), 'the attribute "mx" of <dimension> would be overlooked'),
+        rectangle("bad", axis("A", max=9)).replace("g:max", "min='1' g:max"),
+        'the attribute "min" of <dimension> would be overlooked'),
+    "a misspelt bound": (rectangle("bad", axis("A", min=1, mx=2)),
+        'the attribute "mx" of <dimension> would be overlooked'),
     "a misspelt parent": (
         gate("Rectangle", "bad", axis("A", min=1), attributes=' g:parentId="good"'), 'Write "parent_id"'),
     "a misspelt dimension": (
-        rectangle("bad", axis("A", min=1), axis("B", min=1, tag="dimenson")), "<dimenson> has no meaning inside <RectangleGate>"),
+        rectangle("bad", axis("A", min=1), axis("B", min=1, tag="dimenson")),
+        "<dimenson> has no meaning inside <RectangleGate>"),
     "a dimension without its namespace": (
-        rectangle("bad", axis("A", min=1), axis("B", min=1).replace("g:dimension", "dimension")), "<dimension> has no meaning"),
+        rectangle("bad", axis("A", min=1), axis("B", min=1).replace("g:dimension", "dimension")),
+        "<dimension> has no meaning"),
     "another word for complement": (
-        boolean("bad", "and", "good", "good").replace('ref="good"', 'ref="good" g:complement="true"'), 'the attribute "complement"'),
+        boolean("bad", "and", "good", "good").replace('ref="good"', 'ref="good" g:complement="true"'),
+        'the attribute "complement"'),
     "complement that is neither": (
-        boolean("bad", "not", "!good").replace('"true"', '"yes"'), '"yes" in "use-as-complement" is neither true nor false'),
+        boolean("bad", "not", "!good").replace('"true"', '"yes"'),
+        '"yes" in "use-as-complement" is neither true nor false'),
     "not of two": (boolean("bad", "not", "good", "good"), "not has 2 references"),
     "and of none": (boolean("bad", "and"), "and has 0 references"),
     "two operations": (
         boolean("bad", "and", "good").replace("</g:and>", "</g:and><g:or/>"), "holds one of and, or, not"),
-    "a term that is not there": (boolean("bad", "and", "good", "goood"), 'no gate with id "goood". Did you mean "good"?'),
+    "a term that is not there": (boolean("bad", "and", "good", "goood"),
+        'no gate with id "goood". Did you mean "good"?'),
     "a term that is the gate itself": (boolean("bad", "not", "bad"), '"bad" rests on itself'),
     "a parent that is not there": (rectangle("bad", axis("A", min=1), parent="goood"), 'no gate with id "goood"'),
     "a parent without a name": (
         gate("Rectangle", "bad", axis("A", min=1), attributes=' g:parent_id=""'), 'no gate with id ""'),
     "its own parent": (rectangle("bad", axis("A", min=1), parent="bad"), "its parents go in a circle"),
-    "a transformation that is not there": (rectangle("bad", axis("A", scale="s", min=1)), 'no transformation with id "s"'),
+    "a transformation that is not there": (rectangle("bad", axis("A", scale="s", min=1)),
+        'no transformation with id "s"'),
     "a ratio that is not there": (rectangle("bad", axis("ratio:r", min=1)), 'no ratio with id "r"'),
     "a matrix that is not there": (rectangle("bad", axis("A", comp="M", min=1)), 'no spectrum matrix with id "M"'),
     "no compensation": (
-        rectangle("bad", axis("A", min=1)).replace(' g:compensation-ref="uncompensated"', ""), 'lacks its attribute "compensation-ref"'),
+        rectangle("bad", axis("A", min=1)).replace(' g:compensation-ref="uncompensated"', ""),
+        'lacks its attribute "compensation-ref"'),
     "two channels in a dimension": (
         rectangle("bad", axis("A", min=1, more='<d:fcs-dimension d:name="B"/>')), "names 2 channels, not one"),
     "no channel": (rectangle("bad", axis("", min=1)), 'lacks its attribute "name"'),
@@ -83,7 +93,8 @@ BROKEN = {
     "a polygon in three dimensions": (
         gate("Polygon", "bad", axis("A"), axis("B"), axis("C"), TRIANGLE), "a polygon has two dimensions"),
     "a vertex of three numbers": (
-        gate("Polygon", "bad", axis("A"), axis("B"), points("vertex", (0, 0), (1, 0), (0, 1, 2))), "two coordinates a vertex"),
+        gate("Polygon", "bad", axis("A"), axis("B"), points("vertex", (0, 0), (1, 0), (0, 1, 2))),
+        "two coordinates a vertex"),
     "a polygon of two vertices": (
         gate("Polygon", "bad", axis("A"), axis("B"), points("vertex", (0, 0), (1, 0))), "three different vertices"),
     "a bound in a polygon": (
@@ -103,51 +114,64 @@ BROKEN = {
     "a divider that is not there": (
         gate("Quadrant", "q", divider("x", "A", 1), quadrant("bad", y=1)), 'no divider of this gate with id "y"'),
     "two dividers of one id": (
-        gate("Quadrant", "q", divider("x", "A", 1), divider("x", "B", 1), quadrant("bad", x=1)), "its id is used twice"),
+        gate("Quadrant", "q", divider("x", "A", 1), divider("x", "B", 1), quadrant("bad", x=1)),
+        "its id is used twice"),
     "a quadrant without a position": (
         gate("Quadrant", "q", divider("x", "A", 1), quadrant("bad")), "a quadrant needs a position"),
     "a quadrant gate as parent": (
-        gate("Quadrant", "q", divider("x", "A", 1), quadrant("p", x=1)) + rectangle("bad", axis("A", min=1), parent="q"),
+        gate("Quadrant", "q", divider("x", "A", 1), quadrant("p", x=1))
+        + rectangle("bad", axis("A", min=1), parent="q"),
         '"q" is a quadrant gate, which is no population itself'),
     "a gate named as the root": (
-        gate("Rectangle", "bad", '<d:custom_info><cytobank><name>All events</name></cytobank></d:custom_info>', axis("A", min=1)),
+        gate("Rectangle", "bad", cytobank(name="All events"), axis("A", min=1)),
         'two gates have the path "All events" (also the root)'),
     "a scale of impossible numbers": (
         scale("s", "logicle T=1000 W=3 M=4 A=0") + rectangle("bad", axis("A", scale="s", min=1)), "0 <= w <= m / 2"),
     "a scale without a number": (
         scale("s", "flog T=1000") + rectangle("bad", axis("A", scale="s", min=1)), '<flog> lacks its attribute "M"'),
     "a scale that is not known": (
-        scale("s", "biex T=1000") + rectangle("bad", axis("A", scale="s", min=1)), "<biex> has no meaning inside <transformation>"),
+        scale("s", "biex T=1000") + rectangle("bad", axis("A", scale="s", min=1)),
+        "<biex> has no meaning inside <transformation>"),
     "a clip that is no number": (
-        scale("s", "flin T=1 A=0", "boundMin=low") + rectangle("bad", axis("A", scale="s", min=1)), '"low" in <transformation>'),
+        scale("s", "flin T=1 A=0", "boundMin=low") + rectangle("bad", axis("A", scale="s", min=1)),
+        '"low" in <transformation>'),
     "a clip given twice": (
-        scale("s", "flin T=1 A=0 boundMin=1", "boundMin=0") + rectangle("bad", axis("A", scale="s", min=1)), "boundMin is given twice"),
+        scale("s", "flin T=1 A=0 boundMin=1", "boundMin=0") + rectangle("bad", axis("A", scale="s", min=1)),
+        "boundMin is given twice"),
     "clips that cross": (
-        scale("s", "flin T=1 A=0", "boundMin=1 boundMax=0") + rectangle("bad", axis("A", scale="s", min=1)), "boundMin 1.0 is above"),
+        scale("s", "flin T=1 A=0", "boundMin=1 boundMax=0") + rectangle("bad", axis("A", scale="s", min=1)),
+        "boundMin 1.0 is above"),
     "two scales of one id": (
-        scale("s", "flin T=1 A=0") + scale("s", "flin T=2 A=0") + rectangle("bad", axis("A", scale="s", min=1)), 'the id "s" is used twice'),
+        scale("s", "flin T=1 A=0") + scale("s", "flin T=2 A=0") + rectangle("bad", axis("A", scale="s", min=1)),
+        'the id "s" is used twice'),
     "a ratio of one channel": (
-        ratio("r", "A", "B", 1, 0, 0).replace('<d:fcs-dimension d:name="B"/>', "") + rectangle("bad", axis("ratio:r", min=1)),
+        ratio("r", "A", "B", 1, 0, 0).replace('<d:fcs-dimension d:name="B"/>', "")
+        + rectangle("bad", axis("ratio:r", min=1)),
         'ratio "r" needs two channels'),
     "a matrix with a short row": (
         matrix("M", "A B", "A B", [[1.0, 0.0], [1.0]]) + rectangle("bad", axis("A", comp="M", min=1)),
         "has 2 rows of 1 or 2 numbers; its names ask for 2 of 2"),
     "a matrix with a row too many": (
-        matrix("M", "A B", "A B", [[1.0, 0.0]] * 3) + rectangle("bad", axis("A", comp="M", min=1)), "its names ask for 2 of 2"),
+        matrix("M", "A B", "A B", [[1.0, 0.0]] * 3) + rectangle("bad", axis("A", comp="M", min=1)),
+        "its names ask for 2 of 2"),
     "a matrix without an inverse": (
-        matrix("M", "A B", "A B", [[1.0, 1.0], [1.0, 1.0]]) + rectangle("bad", axis("A", comp="M", min=1)), "cannot be inverted"),
+        matrix("M", "A B", "A B", [[1.0, 1.0], [1.0, 1.0]]) + rectangle("bad", axis("A", comp="M", min=1)),
+        "cannot be inverted"),
     "a matrix inverted by halves": (
         matrix("M", "A B", "A B", [[1.0, 0.0], [0.0, 1.0]], inverted=True).replace('"true"', '"maybe"')
         + rectangle("bad", axis("A", comp="M", min=1)), "neither true nor false"),
     "a matrix called FCS": (
-        matrix("FCS", "A B", "A B", [[1.0, 0.0], [0.0, 1.0]]) + rectangle("bad", axis("A", comp="nil", min=1)), 'may not have the id "FCS"'),
+        matrix("FCS", "A B", "A B", [[1.0, 0.0], [0.0, 1.0]]) + rectangle("bad", axis("A", comp="nil", min=1)),
+        'may not have the id "FCS"'),
     "our information, mangled": (
         gate("Rectangle", "bad", ARROW.format(kind="gate", version=1, text='{"name": "x"}'), axis("A", min=1)),
         '"gate" in custom_info is not what this program writes (id: Field required)'),
     "our information, no JSON": (
-        gate("Rectangle", "bad", ARROW.format(kind="gate", version=1, text="[" * 100_000), axis("A", min=1)), "is not what this program writes"),
+        gate("Rectangle", "bad", ARROW.format(kind="gate", version=1, text="[" * 100_000), axis("A", min=1)),
+        "is not what this program writes"),
     "our information of another version": (
-        gate("Rectangle", "bad", ARROW.format(kind="gate", version=9, text="{}"), axis("A", min=1)), "is of another version of this program"),
+        gate("Rectangle", "bad", ARROW.format(kind="gate", version=9, text="{}"), axis("A", min=1)),
+        "is of another version of this program"),
 }  # fmt: skip
 
 
@@ -255,7 +279,7 @@ def test_gatingml__a_file_of_broken_gates_alone_is_refused_either_way(read) -> N
 
 
 def test_gatingml__a_file_without_gates_is_refused(read) -> None:
-    with pytest.raises(TemplateInvalidError, match="holds no gate that can be used. Export the gates too"):
+    with pytest.raises(TemplateInvalidError, match=r"holds no gate that can be used\. Export the gates too"):
         read(scale("s", "flin T=1 A=0"))
 
 

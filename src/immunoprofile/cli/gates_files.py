@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import click
 
 from immunoprofile.cli.console import complain, show, tell
-from immunoprofile.cli.gates import gates
 from immunoprofile.cli.options import file_argument, verbosity_options
 from immunoprofile.cli.outcomes import Outcome
 from immunoprofile.errors import InputError, OutputError, printable
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 _OVERRIDES = ("sample_id", "gate", "dx", "dy", "geometry", "who", "date", "reason")
 
 
-@gates.command("import")
+@click.command("import")
 @file_argument("source", "FILE")
 @click.option(
     "--out", type=click.Path(path_type=Path), required=True, metavar="FILE.toml", help="The template to write."
@@ -48,7 +47,8 @@ def import_template(context: click.Context, source: Path, out: Path, force: bool
     for deviation in (d for d in deviations if d.geometry is None):
         tell(f"{printable(deviation.sample)}: {printable(deviation.path)}: {printable(deviation.what)}")
     show(
-        f"{len(template.gates)} gates, {len(deviations)} deviations of single samples, {len(template.refused)} not carried"
+        f"{len(template.gates)} gates, {len(deviations)} deviations of single samples, "
+        f"{len(template.refused)} not carried"
     )
     show(*(str(f) for f in files))
     context.exit(Outcome.PARTIAL if template.refused else Outcome.DONE)
@@ -89,7 +89,7 @@ def _write_overrides(deviations: Sequence[Deviation], path: Path, *, force: bool
     return path
 
 
-@gates.command("export")
+@click.command("export")
 @click.argument("template", metavar="ID|PATH")
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE.xml", help="The file to write.")
 @click.option(

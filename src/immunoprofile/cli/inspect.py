@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from immunoprofile.cli.console import WIDTH, complain, complain_of, show, show_json, show_table
-from immunoprofile.cli.options import json_option, verbosity_options
+from immunoprofile.cli.options import json_option, strictness_option, verbosity_options
 from immunoprofile.cli.outcomes import Outcome, outcome_of
 from immunoprofile.errors import FcsUnsupportedError, ImmunoprofileError, InputError, printable
 
@@ -31,11 +31,7 @@ _WITHHELD = "quotes a keyword; shown with --all-keywords"
     help="Show every keyword. They may hold names of patients and operators; without this none is shown but the "
     "cytometer and the date.",
 )  # fmt: skip
-@click.option(
-    "--strictness", type=click.Choice(["report", "strict", "salvage"]), default="report", show_default=True,
-    help="What to do with a file that departs from the standard: report it, refuse it, or keep the whole events of one "
-    "that was cut short.",
-)  # fmt: skip
+@strictness_option
 @json_option
 @verbosity_options
 @click.pass_context

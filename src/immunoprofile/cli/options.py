@@ -47,6 +47,11 @@ jobs_option = click.option(
     help="Samples worked on at a time. The result does not depend on it.  [default: all cores]",
 )  # fmt: skip
 force_option = click.option("--force", is_flag=True, help="Write into a folder that holds other files.")
+strictness_option = click.option(
+    "--strictness", type=click.Choice(["report", "strict", "salvage"]), default="report", show_default=True,
+    help="What to do with FCS files that depart from the standard: list it, refuse them, or keep the whole events of "
+    "a file that was cut short.",
+)  # fmt: skip
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, for programs.")
 
 

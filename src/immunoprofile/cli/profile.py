@@ -13,6 +13,7 @@ from immunoprofile.cli.options import (
     jobs_option,
     json_option,
     out_option,
+    strictness_option,
     verbosity_options,
 )
 from immunoprofile.cli.run import outcome_of_results, show_results
@@ -24,11 +25,19 @@ from immunoprofile.cli.run import outcome_of_results, show_results
 @out_option("Folder for the tables.", required=True)
 @jobs_option
 @force_option
+@strictness_option
 @json_option
 @verbosity_options
 @click.pass_context
 def profile(
-    context: click.Context, samples: Path, template: str, out: Path, jobs: int | None, force: bool, as_json: bool
+    context: click.Context,
+    samples: Path,
+    template: str,
+    out: Path,
+    jobs: int | None,
+    force: bool,
+    strictness: str,
+    as_json: bool,
 ) -> None:
     """Gate samples and write population tables, without clinical data.
 
@@ -36,11 +45,14 @@ def profile(
     Files are relative to the sheet.
     """
     from immunoprofile.cohort import profile_samples
+    from immunoprofile.fcs import Strictness
     from immunoprofile.study import load_samples
 
     loaded = load_samples(samples)
     with show_progress("gating") as progress:
-        results = profile_samples(loaded, template, out, jobs=jobs, progress=progress, force=force)
+        results = profile_samples(
+            loaded, template, out, jobs=jobs, progress=progress, force=force, strictness=Strictness(strictness)
+        )
     tell(f"Tables: {out}")
     show_results(results, as_json=as_json)
     context.exit(outcome_of_results(results))

@@ -83,6 +83,8 @@ def program() -> None:
     """
 
 
+for _verb in (import_template, export_template):
+    gates.add_command(_verb)
 for _verb in (demo, inspect, run, profile, respond, compare, report, gates, spillover, simulate):
     program.add_command(_verb)
 

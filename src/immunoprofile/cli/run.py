@@ -14,6 +14,7 @@ from immunoprofile.cli.options import (
     jobs_option,
     json_option,
     out_option,
+    strictness_option,
     verbosity_options,
 )
 from immunoprofile.cli.outcomes import Outcome
@@ -28,30 +29,40 @@ if TYPE_CHECKING:
 @out_option("Folder for the results.  [default: results, beside STUDY.toml]")
 @jobs_option
 @force_option
+@strictness_option
 @json_option
 @verbosity_options
 @click.pass_context
-def run(context: click.Context, study: Path, out: Path | None, jobs: int | None, force: bool, as_json: bool) -> None:
+def run(
+    context: click.Context,
+    study: Path,
+    out: Path | None,
+    jobs: int | None,
+    force: bool,
+    strictness: str,
+    as_json: bool,
+) -> None:
     """Profile a whole study: the main job.
 
     Gates every sample, classifies platelet response, pairs baseline and window, tests, and writes tables and a report.
     """
     folder = out or study.parent / "results"
-    results = run_and_report(study, folder, jobs=jobs, force=force)
+    results = run_and_report(study, folder, jobs=jobs, force=force, strictness=strictness)
     tell(f"Tables: {folder}", f"Report: {folder / 'report.html'}")
     show_results(results, as_json=as_json)
     context.exit(outcome_of_results(results))
 
 
-def run_and_report(study: Path, out: Path, *, jobs: int | None, force: bool) -> Results:
+def run_and_report(study: Path, out: Path, *, jobs: int | None, force: bool, strictness: str = "report") -> Results:
     """Run a study and write its report beside its tables."""
     from immunoprofile.cohort import run_study
+    from immunoprofile.fcs import Strictness
     from immunoprofile.report import write_report
     from immunoprofile.study import load_study
 
     loaded = load_study(study)
     with show_progress("gating") as progress:
-        results = run_study(loaded, out, jobs=jobs, progress=progress, force=force)
+        results = run_study(loaded, out, jobs=jobs, progress=progress, force=force, strictness=Strictness(strictness))
     write_report(results, out)
     return results
 

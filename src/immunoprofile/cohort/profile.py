@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,21 @@ import pandas as pd
 from immunoprofile.cohort.results import Results, prepare_folder, write_results
 from immunoprofile.cohort.sample import Plans, Profiled, profile_sample
 from immunoprofile.columns import FAILURES, GATES_RESOLVED, POPULATIONS, SAMPLES_QC, TABLES
+from immunoprofile.fcs import Strictness
 from immunoprofile.gating import GatingTemplate, load_template
 from immunoprofile.provenance import digest_of_file
 from immunoprofile.study import Sample, Study
 from immunoprofile.tables import build_frame, sort_frame
 
 Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """What is alike for all samples of a run."""
+
+    study_id: str
+    strictness: Strictness
 
 
 def profile_cohort(
@@ -29,6 +39,7 @@ def profile_cohort(
     executor: Executor | None = None,
     progress: Progress | None = None,
     force: bool = False,
+    strictness: Strictness = Strictness.REPORT,
 ) -> Results:
     """Gate every sample of a study and write its population tables.
 
@@ -42,6 +53,8 @@ def profile_cohort(
         Runs the samples instead, with whatever parallelism it has; it must share memory (threads).
     progress
         Called with (done, total, sample_id) after each sample.
+    strictness
+        What reading does with files that depart from the standard.
 
     Raises
     ------
@@ -51,8 +64,9 @@ def profile_cohort(
         The folder cannot be written, or holds other files.
     """
     folder = Path(out)
+    templates = study_templates(study)
     prepare_folder(folder, force=force)
-    results = profile_study(study, jobs=jobs, executor=executor, progress=progress)
+    results = profile_study(study, templates, jobs=jobs, executor=executor, progress=progress, strictness=strictness)
     return write_results(results, folder, options=study_options(study))
 
 
@@ -64,6 +78,7 @@ def profile_samples(
     jobs: int | None = None,
     progress: Progress | None = None,
     force: bool = False,
+    strictness: Strictness = Strictness.REPORT,
 ) -> Results:
     """Gate a list of samples with one template and write the population tables (verb ``profile``).
 
@@ -72,22 +87,28 @@ def profile_samples(
     folder = Path(out)
     loaded = load_template(template)
     prepare_folder(folder, force=force)
-    found = _run([(s, loaded) for s in samples], "", _cores(jobs), None, progress)
+    found = _run([(s, loaded) for s in samples], _Setting("", strictness), _cores(jobs), None, progress)
     results = _collect(found, "", samples, {}, {f"template {loaded.id}": loaded.digest})
     return write_results(results, folder, options={"template": loaded.id})
 
 
+def study_templates(study: Study) -> dict[str, GatingTemplate]:
+    """The template of each panel of a study."""
+    return {name: load_template(choice.template) for name, choice in study.panels.items()}
+
+
 def profile_study(
     study: Study,
+    templates: Mapping[str, GatingTemplate],
     *,
     jobs: int | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
+    strictness: Strictness = Strictness.REPORT,
 ) -> Results:
     """As `profile_cohort`, in memory only."""
-    templates = {name: load_template(choice.template) for name, choice in study.panels.items()}
     work = [(s, templates[s.panel or ""]) for s in study.samples if s.control is None]
-    found = _run(work, study.id, _cores(jobs), executor, progress)
+    found = _run(work, _Setting(study.id, strictness), _cores(jobs), executor, progress)
     inputs = {name: digest_of_file(path) for name, path in study.inputs.items()}
     digests = {f"template {name}": t.digest for name, t in templates.items()}
     return _collect(found, study.id, [s for s, _ in work], inputs, digests)
@@ -114,7 +135,7 @@ def _cores(jobs: int | None) -> int:
 
 def _run(
     work: Sequence[tuple[Sample, GatingTemplate]],
-    study_id: str,
+    setting: _Setting,
     jobs: int,
     executor: Executor | None,
     progress: Progress | None,
@@ -123,22 +144,25 @@ def _run(
     # A cohort keeps the cores busy with files; one large file alone is walked by several threads.
     threads = jobs if len(work) == 1 else 1
     if executor is not None:
-        return _gather(executor, work, study_id, plans, threads, progress)
+        return _gather(executor, work, setting, plans, threads, progress)
     with ThreadPoolExecutor(jobs) as pool:
-        return _gather(pool, work, study_id, plans, threads, progress)
+        return _gather(pool, work, setting, plans, threads, progress)
 
 
 def _gather(
     pool: Executor,
     work: Sequence[tuple[Sample, GatingTemplate]],
-    study_id: str,
+    setting: _Setting,
     plans: Plans,
     threads: int,
     progress: Progress | None,
 ) -> list[Profiled]:
     """Results in the order of the sheet, whatever the order in which they finish."""
     waiting: list[Future[Profiled]] = [
-        pool.submit(profile_sample, sample, template, study_id, plans, threads) for sample, template in work
+        pool.submit(
+            profile_sample, sample, template, setting.study_id, plans, threads=threads, strictness=setting.strictness
+        )
+        for sample, template in work
     ]
     try:
         done = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from immunoprofile.columns import TABLES
 from immunoprofile.errors import OutputError
 from immunoprofile.provenance import build_manifest, write_json
 from immunoprofile.tables import write_descriptions, write_table
@@ -66,7 +69,7 @@ class Results:
 
 
 def prepare_folder(folder: Path, *, force: bool = False) -> None:
-    """Make sure that results may be written here.
+    """Make sure that results may be written here; nothing is made yet.
 
     Raises
     ------
@@ -74,9 +77,12 @@ def prepare_folder(folder: Path, *, force: bool = False) -> None:
         The folder holds something that is not results of this program (unless `force`), or cannot be made.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        used = any(folder.iterdir()) and not (folder / MANIFEST).is_file()
-        writable = os.access(folder, os.W_OK)
+        there = folder.exists()
+        used = there and any(folder.iterdir()) and not (folder / MANIFEST).is_file()
+        nearest = _nearest(folder)
+        if not nearest.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, f"{nearest} is a file")
+        writable = os.access(nearest, os.W_OK)
     except OSError as problem:
         raise OutputError(
             f"cannot be used as results folder ({problem.strerror})",
@@ -95,6 +101,11 @@ def prepare_folder(folder: Path, *, force: bool = False) -> None:
         )
 
 
+def _nearest(folder: Path) -> Path:
+    """The folder, or the nearest one above it that exists."""
+    return next(p for p in (folder, *folder.resolve().parents) if p.exists())
+
+
 def write_results(results: Results, folder: Path, *, options: Mapping[str, Any]) -> Results:
     """Write every table of `results`, their descriptions, then the manifest that digests them all.
 
@@ -105,6 +116,7 @@ def write_results(results: Results, folder: Path, *, options: Mapping[str, Any])
     """
     started = _now()
     tables = results.tables()
+    _remove_stale(folder, tables)
     files = [p for name, frame in tables.items() for p in write_table(name, frame, folder)]
     files += write_descriptions(tables, folder)
     manifest = build_manifest(
@@ -117,6 +129,18 @@ def write_results(results: Results, folder: Path, *, options: Mapping[str, Any])
     )
     write_json(folder / MANIFEST, manifest)
     return replace(results, folder=folder, files=(*files, folder / MANIFEST))
+
+
+def _remove_stale(folder: Path, tables: Mapping[str, Any]) -> None:
+    """Take away what an earlier run wrote here and this one does not: its tables would pass for this run's."""
+    try:
+        earlier = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["outputs"]
+    except (OSError, ValueError, KeyError):
+        return
+    for name in earlier:
+        stem, _, kind = str(name).partition(".")
+        if stem in TABLES and kind in {"csv", "parquet"} and stem not in tables:
+            (folder / f"{stem}.{kind}").unlink(missing_ok=True)
 
 
 def _now() -> str:

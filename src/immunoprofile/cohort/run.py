@@ -10,12 +10,14 @@ from typing import Any
 
 import pandas as pd
 
-from immunoprofile.cohort.profile import Progress, profile_study, study_options
+from immunoprofile.cohort.primary import check_primary
+from immunoprofile.cohort.profile import Progress, profile_study, study_options, study_templates
 from immunoprofile.cohort.results import Results, prepare_folder, write_results
 from immunoprofile.cohort.sample import describe_failure
 from immunoprofile.columns import CHANGE, FAILURES
 from immunoprofile.comparison import associate, paired_change
 from immunoprofile.errors import AnalysisError
+from immunoprofile.fcs import Strictness
 from immunoprofile.platelets import classify_response, explain_response, load_rule
 from immunoprofile.provenance import digest_of_value
 from immunoprofile.study import Study
@@ -29,18 +31,26 @@ def run_study(
     jobs: int | None = None,
     progress: Progress | None = None,
     force: bool = False,
+    strictness: Strictness = Strictness.REPORT,
 ) -> Results:
     """Everything the verb ``run`` does but the report.
 
-    Parameters and errors as in `cohort.profile_cohort`.
+    Parameters and errors as in `cohort.profile_cohort`, and
+
+    Raises
+    ------
+    StudyError
+        A primary endpoint that no template reports: nothing was done.
 
     Notes
     -----
     The digests of templates, response rule and analysis plan are taken before the response is derived.
     """
     folder = Path(out)
+    templates = study_templates(study)
+    check_primary(study, templates)
     prepare_folder(folder, force=force)
-    results = profile_study(study, jobs=jobs, progress=progress)
+    results = profile_study(study, templates, jobs=jobs, progress=progress, strictness=strictness)
     results = replace(results, plan=results.plan | _analysis_digests(study))
     results = _answered(results, study)
     return write_results(results, folder, options=study_options(study))
@@ -66,15 +76,41 @@ def _answered(results: Results, study: Study) -> Results:
     results = replace(
         results, response=response, response_counts=counts, failures=_with_failures(results.failures, _no_baseline(own))
     )
+    if results.populations.empty:
+        failure = AnalysisError(
+            "no sample could be gated, so nothing can be compared",
+            remedy="Mend what the other failures name, then run the same command again.",
+            code="NO-SAMPLES",
+        )
+        return replace(results, failures=_with_failures(results.failures, [_of_study(study, failure)]))
     try:
         change = _change(results.populations, study, own)
         primary = [{"pop_id": p.pop_id, "denom_id": p.denom_id, "measure": p.measure} for p in study.analysis.primary]
         association = associate(change, own, primary=primary, strata=_strata(study), seed=study.analysis.seed)
     except AnalysisError as problem:
         # The tables stand, whatever keeps them from being compared: too many samples failed, say.
-        failure = describe_failure(study.id, "study", "compare", problem)
-        return replace(results, failures=_with_failures(results.failures, [failure]))
+        return replace(results, failures=_with_failures(results.failures, [_of_study(study, problem)]))
+    change = _name_failed_samples(change, results.failures, study)
     return replace(results, change=change, association=association)
+
+
+def _of_study(study: Study, problem: AnalysisError) -> dict[str, Any]:
+    return describe_failure(study.id, "study", "compare", problem)
+
+
+def _name_failed_samples(change: pd.DataFrame, failures: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Say of a subject without a sample at a visit that there was one, and that it failed."""
+    failed = set(failures.loc[failures["item_kind"] == "sample", "item_id"])
+    lost = [s for s in study.samples if s.sample_id in failed]
+    at = {
+        "no_baseline": {s.subject_id for s in lost if s.visit == study.baseline},
+        "no_window": {s.subject_id for s in lost if s.visit in study.window},
+    }
+    reasons = [
+        None if pd.isna(text) else ";".join(f"{r}_failed" if subject in at.get(r, ()) else r for r in text.split(";"))
+        for subject, text in zip(change["subject_id"], change["exclude_reason"], strict=True)
+    ]
+    return change.assign(exclude_reason=pd.array(reasons, dtype="string"))
 
 
 def _change(populations: pd.DataFrame, study: Study, response: pd.DataFrame) -> pd.DataFrame:

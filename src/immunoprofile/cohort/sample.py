@@ -10,10 +10,10 @@ from typing import Any
 import pandas as pd
 
 from immunoprofile.errors import ImmunoprofileError, InputError, OutputError
-from immunoprofile.fcs import Events, read_fcs, read_fcs_datasets
+from immunoprofile.fcs import Events, Strictness, read_fcs, read_fcs_datasets
 from immunoprofile.gating import GatingTemplate, Plan, compile_plan, run_plan
-from immunoprofile.populations import resolved_gates, tabulate
-from immunoprofile.quality import check_sample
+from immunoprofile.populations import add_flags, resolved_gates, tabulate
+from immunoprofile.quality import check_sample, failed_flags
 from immunoprofile.spillover import Spillover, read_spillover
 from immunoprofile.study import Sample
 
@@ -45,24 +45,27 @@ class Plans:
             return self._made[key]
 
 
-def profile_sample(sample: Sample, template: GatingTemplate, study_id: str, plans: Plans, threads: int) -> Profiled:
+def profile_sample(
+    sample: Sample, template: GatingTemplate, study_id: str, plans: Plans, *, threads: int, strictness: Strictness
+) -> Profiled:
     """Read, gate, tabulate and check one sample.
 
     An `ImmunoprofileError` that is about this sample becomes its failure; one about the output stays an error.
     """
     stage = "read"
     try:
-        events = _read(sample)
+        events = _read(sample, strictness)
         digest = events.sha256
         stage = "gate"
         replacement = None if sample.spillover is None else read_spillover(sample.spillover)
         members = run_plan(plans.plan(template, events, replacement), events, threads=threads)
         stage = "tabulate"
         described = _describe(sample, study_id, digest)
+        checks = check_sample(members, events, sample.sample_id)
         tables = {
-            "populations": tabulate(members, described),
+            "populations": add_flags(tabulate(members, described), failed_flags(checks)),
             "gates_resolved": resolved_gates(members, sample.sample_id),
-            "samples_qc": check_sample(members, events, sample.sample_id),
+            "samples_qc": checks,
         }
     except OutputError:
         raise
@@ -74,10 +77,10 @@ def profile_sample(sample: Sample, template: GatingTemplate, study_id: str, plan
     return Profiled(sample.sample_id, tables, fcs_sha256=digest)
 
 
-def _read(sample: Sample) -> Events:
+def _read(sample: Sample, strictness: Strictness) -> Events:
     if sample.dataset is None:
-        return read_fcs(sample.file)
-    sets = read_fcs_datasets(sample.file)
+        return read_fcs(sample.file, strictness=strictness)
+    sets = read_fcs_datasets(sample.file, strictness=strictness)
     if not 1 <= sample.dataset <= len(sets):
         raise InputError(
             f"has {len(sets)} data sets, sample {sample.sample_id} asks for number {sample.dataset}",

@@ -109,7 +109,8 @@ def paired_change(
             base, post = seen.get(baseline), [seen[v] for v in visits if v in seen]
             split = _split_window(post, base, None if rescue is None else rescue.get(subject))
             names = {"subject_id": subject, "pop_id": pop, "denom_id": denom, "measure": measure}
-            facts = _pair(base, split, common)
+            own = {"WINDOW_INCOMPLETE"} if 0 < len(split.kept) < len(visits) - len(absent) else set()
+            facts = _pair(base, split, common | own)
             rescued = None if rescue is None else "after_rescue" in split.left_out
             rows.append(names | {"window": "+".join(visits), "post_rescue": rescued} | facts)
     return build_frame(CHANGE, rows)

@@ -15,6 +15,7 @@ from immunoprofile.fcs.source import Source, read_at
 
 _SCANNED = 65_536
 _HEADER = re.compile(rb"FCS[0-9]\.[0-9]    ")
+_VERSION = re.compile(rb"FCS[0-9]\.[0-9]")
 _BLANK = b" \0\r\n\t"
 
 
@@ -37,7 +38,7 @@ def find_next(
         raise inspection.error(
             "FCS-NEXTDATA-VALUE", "$NEXTDATA", f"is {distance}, within its own HEADER", found=str(distance)
         )
-    if not _HEADER.match(read_at(stream, source, base + distance, HEADER_BYTES)):
+    if not _VERSION.match(read_at(stream, source, base + distance, HEADER_BYTES)):
         inspection.note("FCS-NEXTDATA", "$NEXTDATA", f"is {distance}, where no data set begins")
         return None
     return base + distance

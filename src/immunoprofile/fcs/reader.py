@@ -121,7 +121,7 @@ def _read_set(one: DataSet) -> tuple[Events, int | None]:
     check_expected(header.version, primary, inspection)
     stext = optional_span(one, primary, "STEXT", "FCS-STEXT")
     supplement = read_supplement(one, header, stext, raw[:1])
-    keywords = Keywords(merge_supplement(primary, supplement or {}, inspection))
+    keywords = merge_supplement(primary, supplement or {}, inspection)
     check_known(keywords, inspection)
 
     layout = read_layout(keywords, header.version, read_parameter_count(keywords, len(raw), inspection), inspection)
@@ -139,7 +139,7 @@ def _read_set(one: DataSet) -> tuple[Events, int | None]:
         version=header.version,
         n_events=located.n_events,
         channels=channels,
-        keywords=keywords,
+        keywords=Keywords(keywords),
         spillover=spillover,
         acquisition=read_acquisition(keywords, channels, inspection),
         analysis=Keywords(read_analysis(one, analysis, raw[:1])),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -103,6 +103,14 @@ def _measured(
 def _row_id(row: Mapping[str, Any]) -> str:
     parts = (row.get(k) for k in ("sample_id", "pop_id", "denom_id", "template_sha256", "fcs_sha256"))
     return digest_of_bytes("\x1f".join(str(p) for p in parts).encode())[:16]
+
+
+def add_flags(populations: pd.DataFrame, flags: Sequence[str]) -> pd.DataFrame:
+    """The table with more flags on every row."""
+    if not flags:
+        return populations
+    joined = [";".join(sorted({*filter(None, old.split(";")), *flags})) for old in populations["flags"]]
+    return populations.assign(flags=pd.array(joined, dtype="string"))
 
 
 def resolved_gates(members: Membership, sample_id: str) -> pd.DataFrame:

@@ -97,7 +97,7 @@ RULES: tuple[Rule, ...] = (
         "singlets among their parent",
         "laboratory convention",
         _fraction_of_parent("singlets"),
-        (0.85, 1),
+        (0.85, math.inf),
         _ANY,
     ),
     Rule(
@@ -106,8 +106,8 @@ RULES: tuple[Rule, ...] = (
         "live cells among their parent: 90 % good, below 80 % fails",
         "laboratory convention",
         _fraction_of_parent("live"),
-        (0.90, 1),
-        (0.80, 1),
+        (0.90, math.inf),
+        (0.80, math.inf),
     ),
     Rule(
         "lymphosum",
@@ -133,8 +133,8 @@ RULES: tuple[Rule, ...] = (
         "condition number of the file's spillover matrix",
         "laboratory convention",
         _condition,
-        (1, 50),
-        (1, 1000),
+        (-math.inf, 50),
+        (-math.inf, 1000),
     ),
     Rule(
         "reader_warnings",
@@ -142,7 +142,7 @@ RULES: tuple[Rule, ...] = (
         "oddities of the FCS file that reading had to settle",
         "this program",
         _reader_warnings,
-        (0, 0),
+        (-math.inf, 0),
         _ANY,
     ),
 )
@@ -175,6 +175,11 @@ def check_sample(members: Membership, events: Events, sample_id: str, rules: tup
             }
         )
     return build_frame(SAMPLES_QC, rows)
+
+
+def failed_flags(checks: pd.DataFrame) -> tuple[str, ...]:
+    """Flags of the rules that a sample failed: they go with its populations."""
+    return tuple(checks.loc[checks["level"] == "fail", "flag"])
 
 
 def _judge(rule: Rule, value: float) -> tuple[str, float]:

@@ -14,6 +14,8 @@ from immunoprofile.report.numbers import absent, counted, listed
 from immunoprofile.report.sections import Section
 
 _MOST_FAILURES = 20
+# A difference of a fifth between the groups is worth a sentence, as a fifth missing overall is (analysis plan).
+_UNEVEN = 0.2
 
 
 def gap_sections(results: Results, names: Names) -> list[Section]:
@@ -62,6 +64,24 @@ def _left_out(results: Results, names: Names) -> Iterator[str]:
             yield f"Left out: {_subjects(group)}: {explain_exclusion(str(reason)) or 'no reason given'}."
         if unseen:
             yield f"Left out: {counted(unseen, 'subject')} without any sample at these visits."
+        if len(out):
+            yield from _left_out_by_response(results, rows, out)
+
+
+def _left_out_by_response(results: Results, rows: pd.DataFrame, out: pd.DataFrame) -> Iterator[str]:
+    """How many of each response group are left out: what goes with response is not missing by chance."""
+    if results.response is None:
+        return
+    mine, _ = split_definitions(results.response, own_definition(results))
+    seen, lost = set(rows["subject_id"]), set(out["subject_id"])
+    parts = []
+    for responder, name in ((True, "responders"), (False, "non-responders")):
+        group = set(mine.loc[mine["responder"].eq(responder).fillna(False), "subject_id"])
+        parts.append((len(lost & group), len(seen & group), name))
+    yield "Left out by response: " + ", ".join(f"{k} of {n} {name}" for k, n, name in parts) + "."
+    shares = [k / n for k, n, _ in parts if n]
+    if len(shares) == len(parts) and abs(shares[0] - shares[1]) > _UNEVEN:
+        yield "That is uneven: whoever is left out differs by response, so the comparison can be biased."
 
 
 def _without_response(results: Results) -> Iterator[str]:
@@ -89,10 +109,11 @@ def _not_evaluable(populations: pd.DataFrame, names: Names) -> Iterator[str]:
 
 
 def _flags(results: Results) -> Iterator[str]:
-    """Every code on the primary and secondary answers, and on the responses, with its meaning."""
+    """Every code on the primary and secondary answers, their subjects and the responses, with its meaning."""
     if results.association is not None:
         named = results.association[results.association["role"].isin(["primary", "secondary"])]
-        found = {f for text in named["flags"].dropna() for f in text.split(";") if f}
+        texts = [*named["flags"].dropna(), *_primary_change(results)["flags"].dropna()]
+        found = {f for text in texts for f in text.split(";") if f}
         yield from (f"{explain_flag(f)}." for f in sorted(found))
     if results.response is None:
         return
@@ -103,6 +124,16 @@ def _flags(results: Results) -> Iterator[str]:
         yield f"{explain_flag(flag)} ({subjects})."
 
 
+def _primary_change(results: Results) -> pd.DataFrame:
+    """The rows of `change` that the primary answers rest on."""
+    if results.change is None or results.association is None or results.change.empty:
+        return pd.DataFrame({"flags": []})
+    primary = results.association[results.association["role"] == "primary"]
+    asked = set(zip(primary["pop_id"], primary["denom_id"], strict=True))
+    rows = zip(results.change["pop_id"], results.change["denom_id"], strict=True)
+    return results.change[[pair in asked for pair in rows]]
+
+
 def _quality(samples_qc: pd.DataFrame) -> Iterator[str]:
     total = samples_qc["sample_id"].nunique()
     noticed = samples_qc[samples_qc["level"].isin(["warn", "fail"])]
@@ -111,8 +142,9 @@ def _quality(samples_qc: pd.DataFrame) -> Iterator[str]:
     for (level, flag), group in noticed.groupby(["level", "flag"]):
         worst = group.loc[(group["value"] - group["threshold"]).abs().idxmax()]
         limit = "" if absent(worst["threshold"]) else f", limit {worst['threshold']:.4g}"
+        kept = " Their rows carry the flag and stay in the analysis." if level == "fail" else ""
         yield (
             f"{level} {printable(flag)} in {len(group)} of {counted(total, 'sample')} "
             f"({listed([printable(s, 60) for s in group['sample_id']], 4)}); furthest {worst['value']:.4g}{limit}. "
-            f"{printable(worst['detail'])}."
+            f"{printable(worst['detail'])}.{kept}"
         )

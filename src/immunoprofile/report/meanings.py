@@ -37,6 +37,7 @@ FLAGS = MappingProxyType(
         "TIES": "equal changes share their rank",
         "TOO_FEW_PAIRS": f"fewer than {MIN_PAIRS} pairs",
         "TOO_FEW_PER_GROUP": f"fewer than {MIN_PER_GROUP} subjects in a group",
+        "WINDOW_INCOMPLETE": "the mean of the window rests on fewer visits than it has",
         "WINDOW_VISIT_ABSENT": "a visit of the window has no sample at all",
         "ZERO_CHANGES": "a subject without any change takes part (its rank counts, its sign does not)",
         "ZERO_COUNTS": "a population without any event takes part (half an event is added to every count)",
@@ -92,6 +93,16 @@ _LEFT_OUT = MappingProxyType(
 )
 
 
+_ABSENT = MappingProxyType(
+    {
+        "no_baseline": "no baseline sample",
+        "no_baseline_failed": "the baseline sample failed",
+        "no_window": "no sample in the window",
+        "no_window_failed": "the samples in the window failed",
+    }
+)
+
+
 def explain_flag(code: str) -> str:
     """A flag with its meaning: ``LOW_N: fewer than 12 subjects``."""
     meaning = FLAGS.get(code) or SUBJECT_FLAGS.get(code)
@@ -118,8 +129,8 @@ def explain_exclusion(reasons: str) -> str:
 
 
 def _exclusion(code: str) -> str:
-    if code in {"no_baseline", "no_window"}:
-        return "no baseline sample" if code == "no_baseline" else "no sample in the window"
+    if code in _ABSENT:
+        return _ABSENT[code]
     where, _, reason = code.partition("_")
     return _LEFT_OUT.get(reason, printable(code)).format(where=where)
 

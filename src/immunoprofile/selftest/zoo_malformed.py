@@ -94,7 +94,7 @@ def _texts() -> Iterator[ZooFile]:
     yield _file("text-value-lost", "T3", "FCS-TEXT-TOKENS", edited(b"/$TOT/3/", b"/$TOT/"))
     yield _file("text-key-lost", "T3", "FCS-TEXT-TOKENS", edited(b"/$TOT/3/", b"/3/"))
     yield _file("text-blank", "T1", "FCS-TEXT-TOKENS", replace(whole, edit=lambda t: b" " * len(t)))
-    yield _file("text-delimiter-in-key", "T2", "FCS-KEYWORD-MISSING", edited(b"/$TOT/", b"/$T//OT/"))
+    yield _file("text-delimiter-in-key", "T2", "FCS-KEYWORD-MISSING", edited(b"/$TOT/", b"/$TO//T/"))
     yield _file("text-escaped-away", "T2", "FCS-TEXT-TOKENS", edited(b"/$TOT/3/", b"//$TOT//3//"))
     yield _file("text-empty-tot", "T3", "FCS-KEYWORD-VALUE", edited(b"/$TOT/3/", b"/$TOT//"))
 

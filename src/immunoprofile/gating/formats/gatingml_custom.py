@@ -231,7 +231,8 @@ def read_info(element: Any, name: str, model: type[_Model]) -> _Model | None:
         ) from None
 
 
-def _first_complaint(problem: Exception) -> str:
+def first_complaint(problem: Exception) -> str:
+    """The first thing that is wrong with our information, in a few words."""
     if isinstance(problem, ValidationError):
         first = problem.errors(include_url=False, include_context=False)[0]
         place = ".".join(printable(p, 40) for p in first["loc"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
@@ -42,6 +43,8 @@ def dividers_of(gates: Sequence[Gate]) -> dict[Dimension, list[float]] | None:
         if len(set(geometry.dimensions)) < len(geometry.dimensions) or (None, None) in geometry.bounds:
             return None
         for dimension, bounds in zip(geometry.dimensions, geometry.bounds, strict=True):
+            if bounds == (None, -sys.float_info.max):  # no number lies below that could say where the part is
+                return None
             found.setdefault(dimension, set()).update(b for b in bounds if b is not None)
     for gate in gates:
         geometry = part_of(gate)
