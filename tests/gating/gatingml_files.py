@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -123,7 +122,7 @@ def matrix(name: str, fluorochromes: str, detectors: str, rows: list[list[float]
 
 
 def _attributes(pairs: list[str]) -> str:
-    return "".join(f' t:{re.sub("=", "=" + chr(34), p, count=1)}"' for p in pairs)
+    return "".join(f' t:{name}="{value}"' for name, _, value in (p.partition("=") for p in pairs))
 
 
 def cytobank(**texts: str) -> str:

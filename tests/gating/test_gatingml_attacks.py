@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import gzip
 import os
 import socket
@@ -9,11 +11,34 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
-from gatingml_files import HEAD, axis, boolean, cytobank, gate, gatingml, rectangle
+from gatingml_files import (
+    HEAD,
+    axis,
+    boolean,
+    cytobank,
+    divider,
+    ellipsoid,
+    gate,
+    gatingml,
+    matrix,
+    points,
+    quadrant,
+    ratio,
+    rectangle,
+    scale,
+)
+from hypothesis import given
+from hypothesis import strategies as st
 
 from immunoprofile.errors import InputError, TemplateSyntaxError
-from immunoprofile.gating import read_gatingml
+from immunoprofile.fcs import Channel
+from immunoprofile.gating import compile_plan, read_gatingml, run_plan
+from immunoprofile.gating.formats.gatingml import template_of
+from immunoprofile.gating.formats.gatingml_write import render_gatingml
+from immunoprofile.gating.formats.xmlfile import parse_xml_bytes
+from twins import ArrayEvents
 
 # Processor seconds. Every file here takes less than one; what is not stopped early takes minutes, or never ends.
 AT_ONCE = 3.0
@@ -169,3 +194,56 @@ def test_names_that_drive_a_terminal__are_escaped_in_messages(tmp_path: Path) ->
     file.write_bytes(gatingml(rectangle("g&#x202e;", axis("A", min=3, max=1))))
     with pytest.raises(InputError, match=r"g\\u202e"):
         read_gatingml(file)
+
+
+EVERYTHING = gatingml(
+    matrix("M", "F G", "A B C", [[1, 0.1, 0], [0.2, 1, 0.3]]),
+    scale("s", "logicle T=1000 W=1 M=4 A=0", "boundMin=0"),
+    ratio("r", "A", "B", 1, 0, 0),
+    rectangle("a", axis("F", comp="M", scale="s", min=0.1, max=0.9), axis("ratio:r", min=1)),
+    gate("Polygon", "b", axis("A"), axis("B", scale="s"), points("vertex", (0, 0), (1, 0), (0, 1)), parent="a"),
+    ellipsoid("c", [axis("A"), axis("B")], (1, 2), [(1, 0), (0, 2)], 3),
+    gate("Quadrant", "q", divider("x", "A", 1, 2), divider("y", "B", 5), quadrant("q1", x=0, y=6), quadrant("q2", x=3)),
+    boolean("d", "and", "!b", "q1", parent="c"),
+)
+OURS = render_gatingml(template_of(parse_xml_bytes(EVERYTHING, None), Path("everything.xml")))
+JUNK = ["", "0", "-1", "nan", "INF", "1e400", "x", "a", "q", "M", "s", "r", "FCS", "true", "\u202e", "é" * 2_000]
+
+
+@given(data=st.data())
+def test_mangled_file__is_read_or_refused_and_what_is_left_can_be_gated(data: st.DataObject) -> None:
+    root = parse_xml_bytes(data.draw(st.sampled_from([EVERYTHING, OURS])), None)
+    for _ in range(data.draw(st.integers(1, 4))):
+        _mangle(root, data)
+    with contextlib.suppress(InputError):
+        template_of(root, Path("mangled.xml"))
+    try:
+        template = template_of(root, Path("mangled.xml"), broken="skip")
+    except InputError:
+        return
+    channels = tuple(Channel(n, None, i, 1000, 32, "fluorescence") for i, n in enumerate("ABC"))
+    with contextlib.suppress(InputError):
+        run_plan(compile_plan(template, channels), ArrayEvents(np.ones((3, 3)), channels))
+
+
+def _mangle(root, data: st.DataObject) -> None:
+    elements = list(root.iter())
+    element = elements[data.draw(st.integers(1, len(elements) - 1))] if len(elements) > 1 else root
+    how = data.draw(st.sampled_from(["drop", "twice", "attribute", "value", "text", "move"]))
+    names = sorted(element.attrib)
+    if element is root:
+        return
+    if how == "drop":
+        element.getparent().remove(element)
+    elif how == "twice":
+        element.addnext(copy.deepcopy(element))
+    elif how == "text":
+        element.text = data.draw(st.sampled_from(JUNK))
+    elif how == "move":
+        root.append(element)
+    elif names:
+        name = data.draw(st.sampled_from(names))
+        if how == "attribute":
+            element.set(name.rpartition("}")[2], element.attrib.pop(name))
+        else:
+            element.set(name, data.draw(st.sampled_from(JUNK)))

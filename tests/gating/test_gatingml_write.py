@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cache
 from importlib import util
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ from immunoprofile.gating import (
     template_ids,
 )
 from immunoprofile.gating.formats.assembly import shape_complaints
+from immunoprofile.gating.formats.gatingml_words import WORDS, local
 from immunoprofile.gating.formats.gatingml_write import render_gatingml, write_gatingml
 from immunoprofile.gating.formats.xmlfile import parse_xml_bytes
 from immunoprofile.scales import Identity, Linear, Logicle
@@ -48,19 +50,24 @@ from twins import ArrayEvents
 GATING = "{http://www.isac-net.org/std/Gating-ML/v2.0/gating}"
 
 
-@pytest.fixture(scope="session")
-def schema() -> Any:
+@cache
+def standard() -> Any:
     """The standard's schema, as FlowKit carries it."""
-    return _schema()
-
-
-def _schema() -> Any:
     from lxml import etree
 
+    return etree.XMLSchema(etree.parse(_schemas() / "Gating-ML.v2.0.xsd"))
+
+
+def _schemas() -> Path:
     spec = util.find_spec("flowkit")
     assert spec is not None
     assert spec.origin is not None
-    return etree.XMLSchema(etree.parse(Path(spec.origin).parent / "_resources" / "Gating-ML.v2.0.xsd"))
+    return Path(spec.origin).parent / "_resources"
+
+
+@pytest.fixture(scope="session")
+def schema() -> Any:
+    return standard()
 
 
 # -- equal -------------------------------------------------------------------------------------------------------------
@@ -249,15 +256,12 @@ def dressed(draw: Any) -> GatingTemplate:
     )
 
 
-XSD = _schema()
-
-
 @given(template=dressed(), events=our.events(bounds=(64.0, 1000.0)), resolved=st.booleans())
 def test_template__comes_back_equal_valid_and_with_the_same_members(
     template, events: ArrayEvents, resolved: bool
 ) -> None:
     data = render_gatingml(template, channels=events.channels if resolved else None)
-    assert XSD.validate(parse_xml_bytes(data, None)), XSD.error_log
+    standard().assertValid(parse_xml_bytes(data, None))
     found = back(data)
     assert found == template
     here, there = (run_plan(compile_plan(t, events.channels, events.spillover), events) for t in (template, found))
@@ -339,3 +343,14 @@ def test_flowkit__reads_what_is_written_and_counts_the_same() -> None:
         report = strategy.gate_sample(sample).report
     theirs = {row.gate_name: row.count for row in report.itertuples()}
     assert theirs == {path.replace("/", "."): n for path, n in ours.items() if path != ROOT}
+
+
+def test_words__are_those_of_the_schemas() -> None:
+    from lxml import etree
+
+    said: set[str] = set()
+    for file in _schemas().glob("*.v2.0.xsd"):
+        tree = etree.parse(file)
+        said |= {e.get("name") for tag in ("element", "attribute") for e in tree.iter("{*}" + tag) if e.get("name")}
+    known = {local(t) for t in WORDS} | {local(n) for pair in WORDS.values() for names in pair for n in names}
+    assert known | {"Gating-ML", "custom_info"} == said

@@ -96,7 +96,9 @@ _KNOWN: dict[str, tuple[str, str]] = {
     "t:spectrum": ("", "t:coefficient"),
     "t:coefficient": ("t:value", ""),
 }
-_WORDS = {next(iter(_names(tag))): (_names(a), _names(c)) for tag, (a, c) in _KNOWN.items()}
+WORDS = {next(iter(_names(tag))): (_names(a), _names(c)) for tag, (a, c) in _KNOWN.items()}
+"""Element to the attributes and the children that it may have, all as qualified names."""
+
 # The schemas let programs add attributes to these; a name that only looks like a known one is still refused.
 _OPEN = GATES | _names("t:transformation t:spectrumMatrix t:fratio " + " ".join(f"t:{f}" for f in _FUNCTIONS))
 
@@ -109,7 +111,7 @@ def check_words(element: Any) -> None:
     RefusalError
         For the first such element or attribute.
     """
-    attributes, children = _WORDS[element.tag]
+    attributes, children = WORDS[element.tag]
     for name in element.attrib:
         _check_attribute(element, str(name), attributes)
     known = {local(c) for c in children}
