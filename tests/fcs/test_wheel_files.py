@@ -44,7 +44,7 @@ BY_SLOW_READER = {"Cytek_xP5.fcs", "fake_large_fcs.fcs"}  # FlowIO refuses them
 def carried() -> dict[str, Path]:
     found = importlib.util.find_spec("fcsparser")
     if found is None or found.origin is None:
-        pytest.skip("the fcsparser wheel is not installed; it is in the test extra, for its data only")
+        pytest.skip("the fcsparser wheel is not installed; it is in the extra test-files, for its data only")
     folder = Path(found.origin).parent / "tests" / "data"
     return {p.name: p for p in folder.rglob("*") if p.is_file() and p.suffix != ".txt"}
 

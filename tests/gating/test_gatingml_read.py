@@ -135,6 +135,10 @@ TRUTHS = {
     "the logarithm of nothing and less is below every bound": (
         [scale("s", "flog T=1000 M=3"), rectangle("low", axis("A", scale="s", max=0.5)), boolean("rest", "not", "low")],
         [(-5,), (0,), (1,), (900,)], {"low": [0, 1, 2], "rest": [3]}),
+    "logicle of NaN is no number, of infinities it is beyond its ends": (
+        [scale("s", "logicle T=1000 W=1 M=4 A=0"), rectangle("low", axis("A", scale="s", max=0.25)),
+         rectangle("high", axis("A", scale="s", min=1))],
+        [(NAN,), (INF,), (-INF,), (-1,), (1,)], {"low": [2, 3], "high": [1]}),
     "NaN is outside, also of a complement and of what rests on it": (
         [rectangle("g", axis("A", min=1)), boolean("rest", "not", "g"), boolean("both", "or", "!g", "rest"),
          rectangle("child", axis("B", min=0), parent="rest")],

@@ -36,6 +36,7 @@ def read_geometry(gate: Any, axes: Axes, *, is_binned: bool) -> tuple[Geometry, 
     shape = shapes[0]
     kind = shape.tag.removeprefix(G)
     found = [axes.find(_name(d)) for d in shape.iterfind(G + "dimension")]
+    geometry: Geometry
     if kind == "RectangleGate":
         geometry, note = _rectangle(shape, found), None
     elif kind in {"PolygonGate", "EllipsoidGate"}:

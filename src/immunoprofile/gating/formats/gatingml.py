@@ -125,17 +125,19 @@ def _populations(gates: list[Any], found: Definitions, refusals: Refusals) -> di
 
 def _assemble(populations: dict[str, Population], info: TemplateInfo | None, refusals: Refusals) -> Assembled:
     """The tree of what can be used; each round takes out what the last one found to be wrong."""
-    by_place = {p.where: p for p in populations.values()}
+    by_place: dict[str, set[str]] = {}
+    for population in populations.values():
+        by_place.setdefault(population.where, set()).add(population.id)
     lost: set[str] = set()
     while True:
         spread_refusals(populations.values(), refusals)
         kept = drafts(populations, refusals)
         paths = {ROOT, *(d.path or "" for d in kept)}
         reports, limits = _reports(info, lost), _limits(info, lost)
-        for where, population, of in [*reports, *((w, p, []) for w, p, _ in limits)]:
-            if not paths.issuperset([population, *of]):
+        for where, wanted, of in [*reports, *((w, p, []) for w, p, _ in limits)]:
+            if not paths.issuperset([wanted, *of]):
                 lost.add(where)
-                refusals.problems.append(_gone(where, [population, *of], populations, refusals.file))
+                refusals.problems.append(_gone(where, [wanted, *of], populations, refusals.file))
         assembled = assemble(
             kept, [r for r in reports if r[0] not in lost], [x for x in limits if x[0] not in lost], str(refusals.file)
         )
@@ -145,12 +147,11 @@ def _assemble(populations: dict[str, Population], info: TemplateInfo | None, ref
         settled = len(refusals.broken) + len(lost)
         for problem in assembled.problems:
             place = (problem.where or "").removesuffix(".id").removesuffix(".parent").removesuffix(".of")
-            if place in by_place:
-                refusals.broken.add(by_place[place].id)
-            else:
+            refusals.broken |= by_place.get(place, set())
+            if place not in by_place:
                 lost.add(place)
-        if len(refusals.broken) + len(lost) == settled:
-            return assembled
+        if len(refusals.broken) + len(lost) == settled:  # nothing was taken out, so nothing would be found anew
+            raise TemplateInvalidError.of(assembled.problems)
 
 
 def _reports(info: TemplateInfo | None, lost: set[str]) -> list[tuple[str, str, list[str]]]:

@@ -55,7 +55,7 @@ class Population:
     @property
     def where(self) -> str:
         """Its place for messages; ids are unique, so places are."""
-        return f'gate "{printable(self.id, 80)}" (line {self.element.sourceline})'
+        return f'gate "{printable(self.id, _MAX_NAME)}" (line {self.element.sourceline})'
 
     @property
     def parent(self) -> str | None:
