@@ -46,7 +46,7 @@ def fcs(tmp_path):
 def test_inspect__shows_what_a_person_looks_for(immunoprofile, fcs):
     outcome = immunoprofile("inspect", fcs())
     assert outcome.exit_code == 0
-    for words in ("FCS3.1, 10 events, 3 channels", "Cytometer: Testometer", "Date: 02-JAN-2024", "Findings: "):
+    for words in ("FCS3.1, 10 events, 3 channels", "Cytometer: Testometer", "Acquired: 2024-01-02", "Findings: "):
         assert words in outcome.stdout
     assert [line.split()[:4] for line in outcome.stdout.splitlines() if line[:1].isdigit()] == [
         ["1", "FSC-A", "scatter", "262144"],
@@ -90,7 +90,8 @@ def test_inspect__shows_every_keyword_when_asked(immunoprofile, fcs):
 
 def test_inspect__json_describes_each_file(immunoprofile, fcs):
     (described,) = json.loads(immunoprofile("inspect", fcs(), "--json").stdout)
-    assert (described["version"], described["n_events"], described["cytometer"]) == ("FCS3.1", 10, "Testometer")
+    assert (described["version"], described["n_events"]) == ("FCS3.1", 10)
+    assert (described["acquisition"]["cytometer"], described["acquisition"]["day"]) == ("Testometer", "2024-01-02")
     assert described["channels"][1] | {"detector": "FL1-A", "marker": "CD3", "number": 2} == described["channels"][1]
     assert described["spillover"]["matrix"] == [[1.0, 0.2], [0.1, 1.0]]
     assert described["spillover"]["is_identity"] is False
@@ -172,3 +173,32 @@ def test_inspect__real_files_fit_the_terminal(immunoprofile, shared_data):
     assert outcome.exit_code == 3
     wide = [line for line in outcome.stdout.splitlines() if len(line) > 80 and not line.startswith(str(shared_data))]
     assert wide == []
+
+
+def test_inspect__serial_number_is_shown_only_when_asked(immunoprofile, fcs):
+    path = fcs(keywords={"$CYTSN": "SN-4711"})
+    assert "SN-4711" not in immunoprofile("inspect", path).stdout
+    assert "SN-4711" not in immunoprofile("inspect", path, "--json").stdout
+    assert "Serial number: SN-4711" in immunoprofile("inspect", path, "--all-keywords").stdout
+
+
+def test_inspect__losses_are_told(immunoprofile, fcs):
+    shown = immunoprofile("inspect", fcs(keywords={"$ABRT": "12", "$LOST": "3456"})).stdout
+    assert "Aborted, lost: 12, 3,456" in shown
+
+
+def test_inspect__checks_data_on_request(immunoprofile, tmp_path):
+    import numpy as np
+
+    from immunoprofile.fcs import ChannelSpec, write_fcs
+
+    values = np.array([[1.0, np.nan], [2.0, np.inf]], dtype=np.float32)
+    write_fcs(tmp_path / "n.fcs", values, [ChannelSpec("A"), ChannelSpec("B")])
+    assert "FCS-NONFINITE" not in immunoprofile("inspect", tmp_path / "n.fcs").stdout
+    assert "FCS-NONFINITE" in immunoprofile("inspect", tmp_path / "n.fcs", "--check-data").stdout
+
+
+def test_inspect__shows_progress_over_many_files(immunoprofile, fcs):
+    outcome = immunoprofile("inspect", *[fcs()] * 30, "--json")
+    assert "inspecting: 30 of 30" in outcome.stderr
+    assert len(json.loads(outcome.stdout)) == 30

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from immunoprofile.cli.console import WIDTH, complain, complain_of, show, show_json, show_table
+from immunoprofile.cli.console import WIDTH, complain, complain_of, show, show_json, show_progress, show_table
 from immunoprofile.cli.options import json_option, strictness_option, verbosity_options
 from immunoprofile.cli.outcomes import Outcome, outcome_of
 from immunoprofile.errors import FcsUnsupportedError, ImmunoprofileError, InputError, printable
@@ -17,9 +18,21 @@ if TYPE_CHECKING:
     from immunoprofile.fcs import Channel, Events, Strictness
 
 _QUOTING = frozenset(
-    {"FCS-STEXT-OVERRIDE", "FCS-TEXT-DANGLING", "FCS-TEXT-DUPLICATE", "FCS-TEXT-ENCODING", "FCS-TEXT-KEYWORD"}
+    {
+        "FCS-ACQUISITION",
+        "FCS-KEYWORD-UNKNOWN",
+        "FCS-METADATA",
+        "FCS-STEXT-OVERRIDE",
+        "FCS-TEXT-DANGLING",
+        "FCS-TEXT-DUPLICATE",
+        "FCS-TEXT-ENCODING",
+        "FCS-TEXT-KEYWORD",
+    }
 )
 """Findings whose message can quote the value of any keyword, and so a person's name."""
+
+_UNWATCHED = 20
+"""Files beyond which progress is shown."""
 
 _WITHHELD = "quotes a keyword; shown with --all-keywords"
 
@@ -31,12 +44,18 @@ _WITHHELD = "quotes a keyword; shown with --all-keywords"
     help="Show every keyword. They may hold names of patients and operators; without this none is shown but the "
     "cytometer and the date.",
 )  # fmt: skip
+@click.option("--check-data", is_flag=True, help="Read DATA too: count NaN and infinite values of each channel.")
 @strictness_option
 @json_option
 @verbosity_options
 @click.pass_context
 def inspect(
-    context: click.Context, files: tuple[Path, ...], all_keywords: bool, strictness: str, as_json: bool
+    context: click.Context,
+    files: tuple[Path, ...],
+    all_keywords: bool,
+    check_data: bool,
+    strictness: str,
+    as_json: bool,
 ) -> None:
     """Show channels, spillover and oddities of FCS files.
 
@@ -46,16 +65,21 @@ def inspect(
 
     described: list[dict[str, Any]] = []
     errors: list[ImmunoprofileError] = []
-    for file in files:
-        try:
-            for events in _data_sets(file, Strictness(strictness)):
-                described.append(describe_events(events, file, all_keywords=all_keywords))
-                if not as_json:
-                    _show(described[-1])
-        except InputError as error:
-            errors.append(error)
-            described.append({"file": str(file), "error": {"code": error.code, "message": str(error)}})
-            complain_of(error)
+    # A few files are their own progress.
+    watched = show_progress("inspecting") if len(files) > _UNWATCHED else nullcontext()
+    with watched as progress:
+        for number, file in enumerate(files, start=1):
+            try:
+                for events in _data_sets(file, Strictness(strictness)):
+                    described.append(describe_events(events, file, all_keywords=all_keywords, check_data=check_data))
+                    if not as_json:
+                        _show(described[-1])
+            except InputError as error:
+                errors.append(error)
+                described.append({"file": str(file), "error": {"code": error.code, "message": str(error)}})
+                complain_of(error)
+            if progress is not None:
+                progress(number, len(files), file.name)
     if as_json:
         show_json(described)
     context.exit(_outcome(errors, len(files)))
@@ -81,22 +105,25 @@ def _data_sets(file: Path, strictness: Strictness) -> list[Events]:
         return read_fcs_datasets(file, strictness=strictness)
 
 
-def describe_events(events: Events, file: Path, *, all_keywords: bool = False) -> dict[str, Any]:
+def describe_events(
+    events: Events, file: Path, *, all_keywords: bool = False, check_data: bool = False
+) -> dict[str, Any]:
     """What is shown of one data set, as JSON-like values; keywords only where asked for.
 
     Notes
     -----
-    Keywords can name patients, operators and folders, so that only a list of harmless ones is let through: the
-    cytometer (``$CYT``) and the date (``$DATE``).
+    Keywords can name patients, operators and folders, so that only a list of harmless ones is let through: what the
+    cytometer is (its serial number only with all keywords), when it ran, and what it lost.
     """
     from immunoprofile.fcs import FINDINGS
+
+    findings = (*events.findings, *(events.check_data() if check_data else ()))
 
     described: dict[str, Any] = {
         "file": str(file),
         "dataset": events.dataset,
         "version": events.version,
-        "cytometer": events.keywords.get("$CYT"),
-        "date": events.keywords.get("$DATE"),
+        "acquisition": _describe_acquisition(events, all_keywords=all_keywords),
         "n_events": events.n_events,
         "channels": [_describe_channel(c) for c in events.channels],
         "spillover": None,
@@ -108,7 +135,7 @@ def describe_events(events: Events, file: Path, *, all_keywords: bool = False) -
                 "message": _WITHHELD if f.code in _QUOTING and not all_keywords else f.message,
                 "meaning": FINDINGS[f.code][1],
             }
-            for f in events.findings
+            for f in findings
         ],
     }  # fmt: skip
     if events.spillover is not None:
@@ -121,6 +148,35 @@ def describe_events(events: Events, file: Path, *, all_keywords: bool = False) -
     if all_keywords:
         described["keywords"] = dict(events.keywords)
     return described
+
+
+def _describe_acquisition(events: Events, *, all_keywords: bool) -> dict[str, Any]:
+    told = events.acquisition
+    return {
+        "cytometer": told.cytometer,
+        "serial_number": told.serial_number if all_keywords else None,
+        "day": None if told.day is None else told.day.isoformat(),
+        "begin": None if told.begin is None else told.begin.isoformat(),
+        "end": None if told.end is None else told.end.isoformat(),
+        "volume_nl": told.volume_nl,
+        "n_aborted": told.n_aborted,
+        "n_lost": told.n_lost,
+    }
+
+
+def _acquisition_lines(told: dict[str, Any]) -> Iterator[str]:
+    named = {
+        "Cytometer": told["cytometer"],
+        "Serial number": told["serial_number"],
+        "Acquired": " to ".join(str(t) for t in (told["begin"] or told["day"], told["end"]) if t),
+        "Volume ($VOL, nl)": told["volume_nl"],
+        "Aborted, lost": "" if told["n_aborted"] is None and told["n_lost"] is None else _losses(told),
+    }
+    return (f"{label}: {printable(value, 60)}" for label, value in named.items() if value not in {None, ""})
+
+
+def _losses(told: dict[str, Any]) -> str:
+    return ", ".join("not told" if n is None else f"{n:,}" for n in (told["n_aborted"], told["n_lost"]))
 
 
 def _describe_channel(channel: Channel) -> dict[str, Any]:
@@ -143,9 +199,7 @@ def _show(described: dict[str, Any]) -> None:
     number = "" if described["dataset"] == 1 else f", data set {described['dataset']}"
     n_channels = len(described["channels"])
     show(f"{described['version']}{number}, {described['n_events']:,} events, {n_channels} channels")
-    for label, key in (("Cytometer", "cytometer"), ("Date", "date")):
-        if described[key]:
-            show(f"{label}: {printable(described[key], 60)}")
+    show(*_acquisition_lines(described["acquisition"]))
     show("")
     show_table(
         ("No", "Detector", "Marker", "Kind", "Range", "Bits", "Amplification", "Voltage"),
