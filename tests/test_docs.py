@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -44,3 +45,17 @@ def test_reference__every_key_of_a_study_is_explained(checkout: Path) -> None:
         fields = getattr(part.annotation, "model_fields", {})
         for name in fields:
             assert name in text or name == "overrides", name
+
+
+def test_readme__its_figures_are_the_benchmarks_own(checkout: Path) -> None:
+    text = (checkout / "README.md").read_text()
+    speed = json.loads((checkout / "benchmarks" / "results" / "gate_one_file.json").read_text())
+    for name, row in (("flowkit", "| FlowKit 1.3.2 |"), ("flowkit_cached", "| FlowKit 1.3.2, events cached |")):
+        line = next(line for line in text.splitlines() if line.startswith(row))
+        assert line == f"{row} {speed['median'][name]['cpu_s']:.1f} s | {speed[f'times_{name}_cpu']:.0f} |"
+    zoo = json.loads((checkout / "benchmarks" / "results" / "compare_readers.json").read_text())["counts"]
+    for kind, wanted in (("valid", "right"), ("broken", "right"), ("malformed", "refused")):
+        ours, theirs = zoo["immunoprofile"][kind], zoo["FlowIO"][kind]
+        line = next(line for line in text.splitlines() if line.startswith(f"| {sum(ours.values())} {kind}"))
+        assert f"| {ours[wanted]} {wanted}" in line
+        assert f"| {theirs[wanted]} {wanted}" in line
