@@ -17,7 +17,9 @@ def check_primary(study: Study, templates: Mapping[str, GatingTemplate]) -> None
     StudyError
         All of them, each with what there is instead.
     """
-    reported = {pair for t in templates.values() for pair in _pairs(t)}
+    reported = {
+        (t.id_of(path), t.id_of(top)) for t in templates.values() for path, tops in t.reported().items() for top in tops
+    }
     problems = []
     for number, primary in enumerate(study.analysis.primary):
         where = f"analysis.primary[{number}]"
@@ -32,13 +34,3 @@ def check_primary(study: Study, templates: Mapping[str, GatingTemplate]) -> None
             problems.append(Problem(what, str(study.path), where, remedy=hint, code="PRIMARY-MEASURE"))
     if problems:
         raise StudyError.of(problems)
-
-
-def _pairs(template: GatingTemplate) -> list[tuple[str, str]]:
-    """Every (pop_id, denom_id) that a template gives a row."""
-    wanted = {r.path: r.denominators for r in template.reports} or dict.fromkeys(template.paths[1:], ())
-    return [
-        (template.id_of(path), template.id_of(top))
-        for path, tops in wanted.items()
-        for top in (template.gate(path).parent, *tops)
-    ]

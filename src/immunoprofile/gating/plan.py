@@ -17,7 +17,7 @@ from immunoprofile.fcs import Channel, Finding
 from immunoprofile.gating.gates import Boolean, Ellipsoid, Gate, Polygon, Rectangle
 from immunoprofile.gating.paths import ROOT
 from immunoprofile.gating.quick import CELLS, CellMap, QuickScale, map_cells, quick_scale
-from immunoprofile.gating.sources import Source, SourceTable, resolve_sources
+from immunoprofile.gating.sources import Source, SourceTable, resolve_sources, starts
 from immunoprofile.gating.template import GatingTemplate
 from immunoprofile.kernels.gates import ALL_OF, ANY_OF, ELLIPSOID, POLYGON, RECTANGLE, PlanArrays
 from immunoprofile.kernels.geometry import ON_EDGE, binned
@@ -204,15 +204,15 @@ def _arrays(gates: Sequence[Gate], table: SourceTable) -> tuple[PlanArrays, int]
         **scales.arrays(),
         gate_kind=_ints(_kind(g) for g in gates),
         gate_parent=_ints(place.get(g.parent, -1) for g in gates),
-        dim_start=_starts(dims),
+        dim_start=starts(dims),
         dim_source=_ints(d.source for d in flat),
         dim_low=_floats(d.low for d in flat),
         dim_high=_floats(d.high for d in flat),
         dim_scale=_ints(d.scale for d in flat),
         dim_steps=_floats(d.steps for d in flat),
-        shape_start=_starts(shapes),
+        shape_start=starts(shapes),
         shape=_floats(v for s in shapes for v in s),
-        term_start=_starts(terms),
+        term_start=starts(terms),
         term_gate=_ints(place[t.path] for t in flat_terms),
         term_complement=np.array([t.complement for t in flat_terms], dtype=np.bool_),
     )
@@ -231,7 +231,7 @@ def _regions(gates: Sequence[Gate], place: dict[str, int], table: SourceTable) -
         parents = [g.parent for g in gates if source in _asked_for(g, table)]
         region = ROOT if source in inside_ratio else _common_ancestor(parents, table)
         lists[place.get(region, len(gates))].append(number)
-    return {"region_start": _starts(lists), "region_targets": _ints(n for found in lists for n in found)}
+    return {"region_start": starts(lists), "region_targets": _ints(n for found in lists for n in found)}
 
 
 def _asked_for(gate: Gate, table: SourceTable) -> tuple[Source, ...]:
@@ -250,10 +250,6 @@ def _ints(values: Iterable[int]) -> Any:
 
 def _floats(values: Iterable[float]) -> Any:
     return np.array(list(values), dtype=np.float64)
-
-
-def _starts(lists: Sequence[Sequence[Any]]) -> Any:
-    return np.concatenate([[0], np.cumsum([len(x) for x in lists])]).astype(np.int64)
 
 
 def _kind(gate: Gate) -> int:

@@ -61,17 +61,18 @@ class SourceTable:
         reads = [[index["raw", c] for c in columns] for _, columns in self.matrices]
         weights = [self.matrices[m][0].inverse[:, f] for _, m, f in compensated]
         return {
-            "matrix_start": _starts(reads),
+            "matrix_start": starts(reads),
             "matrix_sources": np.array([c for r in reads for c in r], dtype=np.int64),
             "weight_matrix": np.array([m for _, m, _ in compensated], dtype=np.int64),
-            "weight_start": _starts(weights),
+            "weight_start": starts(weights),
             "weights": np.concatenate([*weights, np.empty(0)]),
             "ratio_sources": np.array([[index[s[1]], index[s[2]]] for s in ratios], dtype=np.int64).reshape(-1, 2),
             "ratio_numbers": np.array([s[3:] for s in ratios], dtype=np.float64).reshape(-1, 3),
         }
 
 
-def _starts(lists: Sequence[Any]) -> Any:
+def starts(lists: Sequence[Any]) -> Any:
+    """Where each of the lists begins once they stand end to end, and where the last one ends."""
     return np.concatenate([[0], np.cumsum([len(x) for x in lists])]).astype(np.int64)
 
 

@@ -129,6 +129,18 @@ class GatingTemplate:
             found.append(path)
         return tuple(found)
 
+    def reported(self) -> dict[str, tuple[str, ...]]:
+        """Each population that reaches the tables and its denominators, the parent first, in template order.
+
+        A template without reports gives every population over its parent.
+        """
+        wanted = {r.path: r.denominators for r in self.reports} or dict.fromkeys(self.paths[1:], ())
+        return {
+            path: tuple(dict.fromkeys((self._by_path[path].parent, *wanted[path])))
+            for path in self.paths[1:]
+            if path in wanted
+        }
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the canonical content: comments, order of keys and layout do not matter."""

@@ -56,7 +56,7 @@ def tabulate(members: Membership, sample: Mapping[str, Any]) -> pd.DataFrame:
 
 def _rows(members: Membership, template: GatingTemplate) -> Iterator[dict[str, Any]]:
     limits, counts = dict(template.limits), members.counts()
-    for path, denominators in _reported(template):
+    for path, denominators in template.reported().items():
         gate = template.gate(path)
         for denominator in denominators:
             yield {
@@ -70,13 +70,6 @@ def _rows(members: Membership, template: GatingTemplate) -> Iterator[dict[str, A
                 "abs_method": "none",
                 "gate_origin": "template",
             } | _measured(members, counts, path, denominator, limits.get(path, Limit()))
-
-
-def _reported(template: GatingTemplate) -> Iterator[tuple[str, tuple[str, ...]]]:
-    wanted = {r.path: r.denominators for r in template.reports} or dict.fromkeys(template.paths[1:], ())
-    for path in template.paths[1:]:
-        if path in wanted:
-            yield path, tuple(dict.fromkeys((template.gate(path).parent, *wanted[path])))
 
 
 def _measured(
