@@ -18,7 +18,7 @@ from immunoprofile.columns import CHANGE, FAILURES
 from immunoprofile.comparison import associate, paired_change
 from immunoprofile.errors import AnalysisError
 from immunoprofile.fcs import Strictness
-from immunoprofile.platelets import classify_response, explain_response, load_rule
+from immunoprofile.platelets import Rule, classify_response, explain_response, load_rule
 from immunoprofile.provenance import digest_of_value
 from immunoprofile.study import Study
 from immunoprofile.tables import build_frame, sort_frame
@@ -49,30 +49,25 @@ def run_study(
     folder = Path(out)
     templates = study_templates(study)
     check_primary(study, templates)
+    # Read once, so that the digest is that of the rule which judged.
+    rule = load_rule(study.rule)
     prepare_folder(folder, force=force)
     results = profile_study(study, templates, jobs=jobs, progress=progress, strictness=strictness)
-    results = replace(results, plan=results.plan | _analysis_digests(study))
-    results = _answered(results, study)
+    digests = {"analysis": digest_of_value(study_options(study)), "response rule": rule.sha256}
+    results = _answered(replace(results, plan=results.plan | digests), study, rule)
     return write_results(results, folder, options=study_options(study))
 
 
-def _analysis_digests(study: Study) -> dict[str, str]:
-    return {
-        "analysis": digest_of_value(study_options(study)),
-        "response rule": load_rule(study.rule).sha256,
-    }
-
-
-def _answered(results: Results, study: Study) -> Results:
+def _answered(results: Results, study: Study, rule: Rule) -> Results:
     clinical: dict[str, Any] = {
-        "rule": study.rule,
+        "rule": rule,
         "treatments": study.treatments,
         "bleeding": study.bleeding,
         "data_cutoff_day": study.data_cutoff_day,
     }
     response = classify_response(study.platelets, study.subjects, **clinical)
     counts = explain_response(study.platelets, study.subjects, **clinical)
-    own = response[response["definition_id"] == load_rule(study.rule).id]
+    own = response[response["definition_id"] == rule.id]
     results = replace(
         results, response=response, response_counts=counts, failures=_with_failures(results.failures, _no_baseline(own))
     )
