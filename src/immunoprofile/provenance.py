@@ -87,6 +87,24 @@ def write_bytes(path: Path, data: bytes) -> None:
         ) from problem
 
 
+def refuse_existing(*paths: Path, remedy: str) -> None:
+    """Refuse to write over files; called for all of them before the first is written.
+
+    Raises
+    ------
+    OutputError
+        One of them exists, be it as a link that leads nowhere.
+    """
+    for path in paths:
+        if path.exists() or path.is_symlink():
+            raise existing_file_error(path, remedy)
+
+
+def existing_file_error(path: Path, remedy: str) -> OutputError:
+    """The error of `refuse_existing`, for who finds out only while writing."""
+    return OutputError("exists already and is not overwritten", path=path, code="OUTPUT-EXISTS", remedy=remedy)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text with ``\\n`` line ends, whole or not at all."""
     write_bytes(path, text.encode("utf-8"))

@@ -62,3 +62,13 @@ def test_gates_import__other_kinds_are_refused(tmp_path: Path) -> None:
     outcome = call("gates", "import", tmp_path / "gates.pdf", "--out", tmp_path / "t.toml")
     assert outcome.exit_code == 2
     assert "is neither a FlowJo workspace (.wsp) nor Gating-ML (.xml)" in outcome.stderr
+
+
+@pytest.mark.shared
+def test_gates_import__nothing_is_written_where_overrides_stand_already(tmp_path: Path, shared_data: Path) -> None:
+    (tmp_path / "overrides.csv").write_text("mine")
+    workspace = shared_data / "flowjo" / "8_color_data_set" / "8_color_ICS.wsp"
+    outcome = call("gates", "import", workspace, "--out", tmp_path / "ics.toml")
+    assert outcome.exit_code == 2, outcome.output
+    assert "overrides.csv: exists already" in outcome.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["overrides.csv"]

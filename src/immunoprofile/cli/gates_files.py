@@ -14,7 +14,7 @@ import click
 from immunoprofile.cli.console import complain, show, tell
 from immunoprofile.cli.options import file_argument, verbosity_options
 from immunoprofile.cli.outcomes import Outcome
-from immunoprofile.errors import InputError, OutputError, printable
+from immunoprofile.errors import InputError, printable
 
 if TYPE_CHECKING:
     from immunoprofile.gating import Deviation, GatingTemplate
@@ -37,11 +37,15 @@ def import_template(context: click.Context, source: Path, out: Path, force: bool
     overrides.csv beside it. What cannot be carried is listed by name and reason, and the exit code is 3.
     """
     from immunoprofile.gating import write_template
+    from immunoprofile.provenance import refuse_existing
 
     template, deviations = _read(source)
+    overrides = out.with_name("overrides.csv")
+    if deviations and not force:
+        refuse_existing(overrides, remedy="Move it away, or give --force.")
     files = [*write_template(template, out, force=force)]
     if deviations:
-        files.append(_write_overrides(deviations, out.with_name("overrides.csv"), force=force))
+        files.append(_write_overrides(deviations, overrides))
     for problem in template.refused:
         complain(f"not carried: {problem}")
     for deviation in (d for d in deviations if d.geometry is None):
@@ -67,17 +71,10 @@ def _read(source: Path) -> tuple[GatingTemplate, Sequence[Deviation]]:
     )  # fmt: skip
 
 
-def _write_overrides(deviations: Sequence[Deviation], path: Path, *, force: bool) -> Path:
+def _write_overrides(deviations: Sequence[Deviation], path: Path) -> Path:
     from immunoprofile.gating.template import describe_geometry
     from immunoprofile.provenance import write_text
 
-    if path.exists() and not force:
-        raise OutputError(
-            "exists already and is not overwritten",
-            path=path,
-            code="OUTPUT-EXISTS",
-            remedy="Move it away, or give --force.",
-        )
     page = io.StringIO()
     writer = csv.writer(page, lineterminator="\n")
     writer.writerow(_OVERRIDES)

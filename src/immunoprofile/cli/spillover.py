@@ -10,7 +10,7 @@ import click
 
 from immunoprofile.cli.console import WIDTH, show, show_json, show_table, tell
 from immunoprofile.cli.options import file_argument, json_option, verbosity_options
-from immunoprofile.errors import OutputError, Problem, StudyError, closest, printable
+from immunoprofile.errors import Problem, StudyError, closest, printable
 
 if TYPE_CHECKING:
     from immunoprofile.controls import SpilloverFit
@@ -54,12 +54,9 @@ def spillover(*, controls: Path, out: Path, force: bool, as_json: bool) -> None:
 
 
 def _refuse_taken(*paths: Path) -> None:
-    for path in paths:
-        if path.exists() or path.is_symlink():
-            raise OutputError(
-                "exists already and is not overwritten", path=path, code="OUTPUT-EXISTS",
-                remedy="Give another file with --out, or --force to write over it.",
-            )  # fmt: skip
+    from immunoprofile.provenance import refuse_existing
+
+    refuse_existing(*paths, remedy="Give another file with --out, or --force to write over it.")
 
 
 def load_controls(sheet: Path) -> tuple[dict[str, Path], Path | None]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from immunoprofile.errors import OutputError
 from immunoprofile.fcs.header import HEADER_BYTES, VERSIONS
 from immunoprofile.fcs.keywords import is_structural
+from immunoprofile.provenance import existing_file_error
 from immunoprofile.spillover import Spillover
 
 _HEADER_MAX = 99_999_999  # the largest offset that 8 digits hold; beyond it the HEADER says 0 0
@@ -283,7 +284,4 @@ def _publish(temporary: Path, target: Path) -> None:
 
 
 def _exists(target: Path) -> OutputError:
-    return OutputError(
-        "exists already and is not overwritten", path=target, code="OUTPUT-EXISTS",
-        remedy="Choose another name, or remove the file first.",
-    )  # fmt: skip
+    return existing_file_error(target, "Choose another name, or remove the file first.")

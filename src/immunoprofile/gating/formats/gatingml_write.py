@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from immunoprofile.errors import InputError, OutputError, TemplateInvalidError
+from immunoprofile.errors import InputError, TemplateInvalidError
 from immunoprofile.fcs import Channel
 from immunoprofile.gating.formats.gatingml import template_of
 from immunoprofile.gating.formats.gatingml_custom import first_complaint
@@ -23,7 +23,7 @@ from immunoprofile.gating.gates import UNCOMPENSATED, Dimension, Gate, Rectangle
 from immunoprofile.gating.paths import ROOT
 from immunoprofile.gating.sources import resolve_sources
 from immunoprofile.gating.template import Compensation, GatingTemplate
-from immunoprofile.provenance import write_bytes
+from immunoprofile.provenance import refuse_existing, write_bytes
 from immunoprofile.scales import Identity
 
 
@@ -56,13 +56,8 @@ def write_gatingml(
         The file exists (``OUTPUT-EXISTS``) or cannot be written.
     """
     target = Path(path)
-    if not overwrite and (target.exists() or target.is_symlink()):
-        raise OutputError(
-            "exists already and is not overwritten",
-            path=target,
-            code="OUTPUT-EXISTS",
-            remedy="Choose another name, or remove the file first.",
-        )
+    if not overwrite:
+        refuse_existing(target, remedy="Choose another name, or remove the file first.")
     write_bytes(target, render_gatingml(template, channels=channels))
 
 

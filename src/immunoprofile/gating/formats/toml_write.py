@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from immunoprofile.errors import OutputError, TemplateInvalidError, printable
+from immunoprofile.errors import TemplateInvalidError, printable
 from immunoprofile.gating.gates import Boolean, Dimension, Ellipsoid, Gate, Polygon, Ratio, Rectangle
 from immunoprofile.gating.paths import ROOT
 from immunoprofile.gating.template import GatingTemplate, Marker
-from immunoprofile.provenance import write_bytes
+from immunoprofile.provenance import refuse_existing, write_bytes
 from immunoprofile.scales import Scale
 from immunoprofile.spillover import Spillover
 
@@ -38,14 +38,8 @@ def write_template(template: GatingTemplate, path: str | os.PathLike[str], *, fo
     """
     target = Path(path)
     files = {target.with_name(f"{target.stem}.{_slug(n)}.csv"): m for n, m in template.compensation.matrices}
-    for file in (target, *files):
-        if file.exists() and not force:
-            raise OutputError(
-                "exists already and is not overwritten",
-                path=file,
-                code="OUTPUT-EXISTS",
-                remedy="Choose another name, or give --force.",
-            )
+    if not force:
+        refuse_existing(target, *files, remedy="Choose another name, or give --force.")
     names = {n: f.name for (n, _), f in zip(template.compensation.matrices, files, strict=True)}
     text = render_template(template, names)
     for file, matrix in files.items():
