@@ -12,13 +12,16 @@ from typing import Any
 import pandas as pd
 
 from immunoprofile.cohort.results import Results, prepare_folder, write_results
-from immunoprofile.cohort.sample import Plans, Profiled, profile_sample
-from immunoprofile.columns import FAILURES, GATES_RESOLVED, POPULATIONS, SAMPLES_QC, TABLES
+from immunoprofile.cohort.sample import Plans, Profiled, Tabling, describe_sample, profile_sample
+from immunoprofile.columns import FAILURES, GATES_RESOLVED, POPULATIONS, SAMPLE_STATES, SAMPLES_QC, TABLES
 from immunoprofile.fcs import Strictness
 from immunoprofile.gating import GatingTemplate, load_template
+from immunoprofile.platelets import check_subjects, check_treatments
+from immunoprofile.platelets.sheets import by_subject
+from immunoprofile.populations import Given, TableSettings, choose_references, default_settings
 from immunoprofile.provenance import digest_of_file
 from immunoprofile.study import Sample, Study
-from immunoprofile.tables import build_frame, sort_frame
+from immunoprofile.tables import build_frame, join_frames
 
 Progress = Callable[[int, int, str], None]
 
@@ -29,6 +32,7 @@ class _Setting:
 
     study_id: str
     strictness: Strictness
+    tabling: Tabling
 
 
 def profile_cohort(
@@ -87,7 +91,9 @@ def profile_samples(
     folder = Path(out)
     loaded = load_template(template)
     prepare_folder(folder, force=force)
-    found = _run([(s, loaded) for s in samples], _Setting("", strictness), _cores(jobs), None, progress)
+    tabling = _tabling(samples, {s.panel or "": loaded for s in samples}, default_settings(), None, None)
+    setting = _Setting("", strictness, tabling)
+    found = _run([(s, loaded) for s in samples], setting, _cores(jobs), None, progress)
     results = _collect(found, "", samples, {}, {f"template {loaded.id}": loaded.digest})
     return write_results(results, folder, options={"template": loaded.id})
 
@@ -108,10 +114,31 @@ def profile_study(
 ) -> Results:
     """As `profile_cohort`, in memory only."""
     work = [(s, templates[s.panel or ""]) for s in study.samples if s.control is None]
-    found = _run(work, _Setting(study.id, strictness), _cores(jobs), executor, progress)
+    tabling = _study_tabling(study, templates, [s for s, _ in work])
+    found = _run(work, _Setting(study.id, strictness, tabling), _cores(jobs), executor, progress)
     inputs = {name: digest_of_file(path) for name, path in study.inputs.items()}
-    digests = {f"template {name}": t.digest for name, t in templates.items()}
+    digests = {f"template {name}": t.digest for name, t in templates.items()} | dict(study.tables.digests)
     return _collect(found, study.id, [s for s, _ in work], inputs, digests)
+
+
+def _study_tabling(study: Study, templates: Mapping[str, GatingTemplate], samples: Sequence[Sample]) -> Tabling:
+    treatments = None
+    if study.treatments is not None:
+        subjects, _ = check_subjects(study.subjects)
+        treatments = by_subject(check_treatments(study.treatments, subjects)[0], lambda t: t.subject_id)
+    return _tabling(samples, templates, study.tables, treatments, str(study.inputs["samples"]))
+
+
+def _tabling(
+    samples: Sequence[Sample],
+    templates: Mapping[str, GatingTemplate],
+    settings: TableSettings,
+    treatments: Mapping[str, Sequence[Given]] | None,
+    sheet: str | None,
+) -> Tabling:
+    """What tables need beside events; refuses samples whose concentrations would mix methods within a subject."""
+    described = [describe_sample(s, "", "") for s in samples]
+    return Tabling(settings, choose_references(described, templates, sheet), treatments)
 
 
 def study_options(study: Study) -> dict[str, Any]:
@@ -160,7 +187,14 @@ def _gather(
     """Results in the order of the sheet, whatever the order in which they finish."""
     waiting: list[Future[Profiled]] = [
         pool.submit(
-            profile_sample, sample, template, setting.study_id, plans, threads=threads, strictness=setting.strictness
+            profile_sample,
+            sample,
+            template,
+            setting.study_id,
+            plans,
+            threads=threads,
+            strictness=setting.strictness,
+            tabling=setting.tabling,
         )
         for sample, template in work
     ]
@@ -190,6 +224,7 @@ def _collect(
         study_id=study_id,
         folder=None,
         populations=_joined(POPULATIONS.name, (p.tables for p in found)),
+        sample_states=_joined(SAMPLE_STATES.name, (p.tables for p in found)),
         samples_qc=_joined(SAMPLES_QC.name, (p.tables for p in found)),
         gates_resolved=_joined(GATES_RESOLVED.name, (p.tables for p in found)),
         failures=build_frame(FAILURES, [p.failure for p in found if p.failure is not None]),
@@ -200,5 +235,4 @@ def _collect(
 
 
 def _joined(name: str, tables: Iterable[Mapping[str, pd.DataFrame]]) -> pd.DataFrame:
-    parts: list[Any] = [t[name] for t in tables if name in t]
-    return sort_frame(TABLES[name], pd.concat(parts)) if parts else build_frame(TABLES[name], [])
+    return join_frames(TABLES[name], (t[name] for t in tables if name in t))

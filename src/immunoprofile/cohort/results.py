@@ -21,6 +21,8 @@ from immunoprofile.tables import write_descriptions, write_table
 MANIFEST = "manifest.json"
 _STAGES = (
     "populations",
+    "intensities",
+    "sample_states",
     "samples_qc",
     "gates_resolved",
     "response",
@@ -56,6 +58,8 @@ class Results:
     n_samples: int
     inputs: dict[str, str]
     plan: dict[str, str]
+    intensities: pd.DataFrame | None = None
+    sample_states: pd.DataFrame | None = None
     response: pd.DataFrame | None = None
     response_counts: pd.DataFrame | None = None
     change: pd.DataFrame | None = None

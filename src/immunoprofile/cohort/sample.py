@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
 import pandas as pd
 
+from immunoprofile.columns import SAMPLE_STATES
 from immunoprofile.errors import ImmunoprofileError, InputError, OutputError
 from immunoprofile.fcs import Events, Strictness, read_fcs, read_fcs_datasets
 from immunoprofile.gating import GatingTemplate, Plan, compile_plan, run_plan
-from immunoprofile.populations import add_flags, resolved_gates, tabulate
+from immunoprofile.populations import (
+    Given,
+    Reference,
+    TableSettings,
+    add_flags,
+    default_settings,
+    describe_states,
+    resolved_gates,
+    states_at,
+    tabulate,
+)
 from immunoprofile.quality import check_sample, failed_flags
 from immunoprofile.spillover import Spillover, read_spillover
 from immunoprofile.study import Sample
+from immunoprofile.tables import build_frame
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +38,30 @@ class Profiled:
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     failure: Mapping[str, Any] | None = None
     fcs_sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Tabling:
+    """What the tables of a sample need beside its events.
+
+    Parameters
+    ----------
+    references
+        sample_id to what its cells per microlitre rest on, chosen for the whole series.
+    treatments
+        Those of each subject; None where no such sheet was given.
+    """
+
+    settings: TableSettings = field(default_factory=default_settings)
+    references: Mapping[str, Reference] = field(default_factory=dict)
+    treatments: Mapping[str, Sequence[Given]] | None = None
+
+    def given(self, sample: Sample) -> Sequence[Given] | None:
+        """Treatments of the sample's subject."""
+        return None if self.treatments is None else self.treatments.get(sample.subject_id or "", ())
+
+
+_PLAIN = Tabling()
 
 
 class Plans:
@@ -46,7 +82,14 @@ class Plans:
 
 
 def profile_sample(
-    sample: Sample, template: GatingTemplate, study_id: str, plans: Plans, *, threads: int, strictness: Strictness
+    sample: Sample,
+    template: GatingTemplate,
+    study_id: str,
+    plans: Plans,
+    *,
+    threads: int,
+    strictness: Strictness,
+    tabling: Tabling = _PLAIN,
 ) -> Profiled:
     """Read, gate, tabulate and check one sample.
 
@@ -60,10 +103,20 @@ def profile_sample(
         replacement = None if sample.spillover is None else read_spillover(sample.spillover)
         members = run_plan(plans.plan(template, events, replacement), events, threads=threads)
         stage = "tabulate"
-        described = _describe(sample, study_id, digest)
+        described = describe_sample(sample, study_id, digest)
         checks = check_sample(members, events, sample.sample_id)
+        given, settings = tabling.given(sample), tabling.settings
+        populations = tabulate(
+            members,
+            described,
+            treatments=given,
+            reference=tabling.references.get(sample.sample_id),
+            settings=settings,
+        )
+        held = describe_states(sample.sample_id, states_at(sample.day, given, settings.states))
         tables = {
-            "populations": add_flags(tabulate(members, described), failed_flags(checks)),
+            "populations": add_flags(populations, failed_flags(checks)),
+            "sample_states": build_frame(SAMPLE_STATES, held),
             "gates_resolved": resolved_gates(members, sample.sample_id),
             "samples_qc": checks,
         }
@@ -91,7 +144,7 @@ def _read(sample: Sample, strictness: Strictness) -> Events:
     return sets[sample.dataset - 1]
 
 
-def _describe(sample: Sample, study_id: str, digest: str) -> dict[str, Any]:
+def describe_sample(sample: Sample, study_id: str, digest: str) -> dict[str, Any]:
     return {
         "study_id": study_id,
         "sample_id": sample.sample_id,
@@ -100,6 +153,10 @@ def _describe(sample: Sample, study_id: str, digest: str) -> dict[str, Any]:
         "day": sample.day,
         "panel": sample.panel,
         "fcs_sha256": digest,
+        "beads_added": sample.beads_added,
+        "sample_volume_ul": sample.sample_volume_ul,
+        "lymph_abs_1e9_per_l": sample.lymph_abs_1e9_per_l,
+        "wbc_1e9_per_l": sample.wbc_1e9_per_l,
     }
 
 

@@ -1,6 +1,42 @@
-"""Memberships become tables: counts with every denominator, fractions with intervals, and what they can carry."""
+"""Memberships become tables: counts with every denominator, fractions with intervals, and what they can carry.
 
-from immunoprofile.populations.status import LLOQ_EVENTS, LOD_EVENTS, Status, status_of
+`layout` works out a template's rows once; `tabulate` fills them for a sample; `absolute` turns counts into cells per
+microlitre; `states` and `status` say what treatment, biology and counting leave of each row; `settings` holds the
+thresholds and treatment states, each with its source.
+"""
+
+from immunoprofile.populations.absolute import Reference, choose_references, references_of
+from immunoprofile.populations.flags import population_flags, status_meanings
+from immunoprofile.populations.settings import (
+    State,
+    TableSettings,
+    Threshold,
+    default_settings,
+    load_settings,
+    load_states,
+    load_thresholds,
+)
+from immunoprofile.populations.states import Given, Holding, describe_states, states_at
 from immunoprofile.populations.tabulate import add_flags, resolved_gates, tabulate
 
-__all__ = ["LLOQ_EVENTS", "LOD_EVENTS", "Status", "add_flags", "resolved_gates", "status_of", "tabulate"]
+__all__ = [
+    "Given",
+    "Holding",
+    "Reference",
+    "State",
+    "TableSettings",
+    "Threshold",
+    "add_flags",
+    "choose_references",
+    "default_settings",
+    "describe_states",
+    "load_settings",
+    "load_states",
+    "load_thresholds",
+    "population_flags",
+    "references_of",
+    "resolved_gates",
+    "states_at",
+    "status_meanings",
+    "tabulate",
+]

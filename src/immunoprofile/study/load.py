@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from immunoprofile.errors import Problem, StudyError, closest, printable
 from immunoprofile.platelets import Rule, cells, check_courses, load_rule, looks_like_path
 from immunoprofile.platelets.records import Subject
 from immunoprofile.platelets.settings import read_settings
+from immunoprofile.populations import TableSettings, default_settings, load_settings
 from immunoprofile.study.plan import Analysis, StudyPlan
 from immunoprofile.study.samples import Sample, check_samples
 from immunoprofile.study.sheet import read_sheet
@@ -52,6 +53,8 @@ class Study:
         Id or path of the response definition.
     data_cutoff_day
         Last day of the data; counts after it are ignored. None: no cutoff.
+    tables
+        Interval, thresholds and treatment states of the population tables.
     inputs
         Every file read, by its name in study.toml; ``study`` is study.toml.
     """
@@ -72,6 +75,7 @@ class Study:
     data_cutoff_day: int | None
     analysis: Analysis
     inputs: dict[str, Path]
+    tables: TableSettings = field(default_factory=default_settings)
 
 
 def load_study(path: str | PathLike[str]) -> Study:
@@ -92,6 +96,7 @@ def load_study(path: str | PathLike[str]) -> Study:
     inputs = {"study": file} | _sheet_paths(plan, file.parent)
     frames = {n: read_sheet(p, problems, may_be_empty=n in _MAY_BE_EMPTY) for n, p in inputs.items() if n != "study"}
     panels = {name: _panel(name, p.template, file, problems) for name, p in plan.panels.items()}
+    tables = _table_settings(plan, file.parent, problems)
     rule = _resolved(plan.response.rule, file.parent)
     subjects = _check_clinical(frames, inputs, plan, _load_rule(rule, problems), problems)
     samples = _check_samples(frames["samples"], inputs, plan, subjects, problems)
@@ -100,7 +105,7 @@ def load_study(path: str | PathLike[str]) -> Study:
         raise StudyError.of(list(dict.fromkeys(problems)))
     if looks_like_path(rule):
         inputs["rule"] = Path(rule)
-    return _study(plan, file, samples, frames, panels, rule, inputs)
+    return replace(_study(plan, file, samples, frames, panels, rule, inputs), tables=tables)
 
 
 def _study(
@@ -149,6 +154,17 @@ def _panel(name: str, template: str, file: Path, problems: list[Problem]) -> Pan
         remedy = "Check the path, which is relative to study.toml."
         problems.append(Problem(what, str(file), place, found=template, remedy=remedy, code="STUDY-TEMPLATE"))
     return PanelChoice(resolved)
+
+
+def _table_settings(plan: StudyPlan, folder: Path, problems: list[Problem]) -> TableSettings:
+    own = {name: getattr(plan.tables, name) for name in ("thresholds", "states")}
+    try:
+        return load_settings(
+            interval=plan.tables.interval, **{n: None if p is None else folder / p for n, p in own.items()}
+        )
+    except StudyError as error:
+        problems.extend(error.problems)
+        return default_settings()
 
 
 def _load_rule(rule: str, problems: list[Problem]) -> Rule | None:

@@ -60,6 +60,14 @@ class PrimaryEndpoint(Strict):
     measure: Literal["logit_frac", "log_cells_per_ul", "log_mfi"]
 
 
+class Tables(Strict):
+    """How population tables are made: interval of fractions, and a laboratory's own thresholds and treatment states."""
+
+    interval: Literal["wilson", "clopper_pearson"] = "wilson"
+    thresholds: Name | None = None
+    states: Name | None = None
+
+
 class Analysis(Strict):
     """What was decided before the data were seen: primary endpoints, strata and the seed."""
 
@@ -75,4 +83,5 @@ class StudyPlan(Strict):
     panels: Annotated[dict[Name, Panel], AfterValidator(not_empty)]
     visits: Visits
     response: Response = Field(default_factory=Response)
+    tables: Tables = Field(default_factory=Tables)
     analysis: Analysis
