@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from immunoprofile.errors import Problem, closest, printable
-from immunoprofile.gating.gates import Boolean, Ellipsoid, Gate, Geometry, Polygon, Rectangle, Term
+from immunoprofile.gating.gates import AutoRule, Boolean, Ellipsoid, Gate, Geometry, Polygon, Rectangle, Term
 from immunoprofile.gating.paths import ROOT, AmbiguousPathError, find_path, join_path, make_id, split_path
 from immunoprofile.gating.template import ROOT_ID, Limit, Report
 
@@ -31,6 +31,7 @@ class Draft:
     name_hipc: str | None = None
     role: str | None = None
     path: str | None = None
+    auto: AutoRule | None = None
 
 
 Complain = Callable[[str, str, str | None, str], None]
@@ -192,6 +193,7 @@ def _gates(drafts: Sequence[Draft], paths: dict[int, str], complain: Complain) -
                 draft.cell_ontology,
                 draft.name_hipc,
                 draft.role,
+                draft.auto,
             )
         )
     return _resolve_terms(gates, {p: drafts[n].where for n, p in paths.items()}, complain)

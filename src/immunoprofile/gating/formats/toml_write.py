@@ -11,14 +11,14 @@ import csv
 import io
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from immunoprofile.errors import TemplateInvalidError, printable
-from immunoprofile.gating.gates import Boolean, Dimension, Ellipsoid, Gate, Polygon, Ratio, Rectangle
+from immunoprofile.gating.gates import AutoRule, Boolean, Dimension, Ellipsoid, Gate, Polygon, Ratio, Rectangle
 from immunoprofile.gating.paths import ROOT
-from immunoprofile.gating.template import GatingTemplate, Marker
+from immunoprofile.gating.template import GatingTemplate, Marker, describe_quality
 from immunoprofile.provenance import refuse_existing, write_bytes
 from immunoprofile.scales import Scale
 from immunoprofile.spillover import Spillover
@@ -127,6 +127,7 @@ def render_template(template: GatingTemplate, matrix_files: dict[str, str] | Non
             )
             for path, limit in template.limits
         }
+    document |= describe_quality(template.quality)
     return tomlkit.dumps(document)
 
 
@@ -208,11 +209,31 @@ def _gate(gate: Gate, names: _Names) -> dict[str, Any]:
         value = getattr(gate, key)
         if value and not (key == "label" and value == gate.name):
             row[key] = value
-    return row | _shape(gate, names)
+    shape = _shape(gate, names)
+    return row | (shape if gate.auto is None else {"auto": _auto(gate.auto, names), "fallback": _fallback(gate, shape)})
+
+
+def _auto(rule: AutoRule, names: _Names) -> Any:
+    settings = {f.name: getattr(rule, f.name) for f in fields(rule) if f.name not in {"method", "dimensions"}}
+    axes = dict(zip("xy", map(names.axis, rule.dimensions), strict=False))
+    rows = {k: list(v) if isinstance(v, tuple) else v for k, v in settings.items()}
+    return _inline({"method": rule.method, **axes, **rows})
+
+
+def _fallback(gate: Gate, shape: dict[str, Any]) -> Any:
+    """The shape inside ``fallback = { ... }``, which knows fewer kinds."""
+    ellipsoid = shape.get("ellipsoid")
+    if ellipsoid is not None and len(ellipsoid["dimensions"]) == 2:
+        x, y = ellipsoid["dimensions"]
+        flat = {k: v for k, v in ellipsoid.items() if k != "dimensions"}
+        return _inline({"ellipse": _inline({"x": x, "y": y, **flat})})
+    if not shape.keys() <= {"rectangle", "polygon"}:
+        raise _inexpressible(gate, "has a fallback that is no rectangle, polygon or ellipse", "Give it another one.")
+    return _inline(shape)
 
 
 def _shape(gate: Gate, names: _Names) -> dict[str, Any]:
-    geometry = gate.geometry
+    geometry = gate.template_geometry
     if isinstance(geometry, Boolean):
         if any(t.path.startswith("!") for t in geometry.terms):
             raise _inexpressible(gate, 'rests on a gate whose name begins with "!"', "Rename that gate.")
