@@ -11,9 +11,11 @@ from typing import Any
 
 import pandas as pd
 
+from immunoprofile.cohort.checks import with_flags
+from immunoprofile.cohort.fmo import fmo_controls, with_fmo
 from immunoprofile.cohort.results import Results, prepare_folder, write_results
 from immunoprofile.cohort.sample import Plans, Profiled, Tabling, describe_sample, profile_sample
-from immunoprofile.columns import FAILURES, GATES_RESOLVED, POPULATIONS, SAMPLE_STATES, SAMPLES_QC, TABLES
+from immunoprofile.columns import FAILURES, GATES_RESOLVED, INTENSITIES, POPULATIONS, SAMPLE_STATES, SAMPLES_QC, TABLES
 from immunoprofile.fcs import Strictness
 from immunoprofile.gating import GatingTemplate, load_template
 from immunoprofile.platelets import check_subjects, check_treatments
@@ -95,6 +97,7 @@ def profile_samples(
     setting = _Setting("", strictness, tabling)
     found = _run([(s, loaded) for s in samples], setting, _cores(jobs), None, progress)
     results = _collect(found, "", samples, {}, {f"template {loaded.id}": loaded.digest})
+    results = with_flags(results, [loaded], tabling.rules)
     return write_results(results, folder, options={"template": loaded.id})
 
 
@@ -114,11 +117,15 @@ def profile_study(
 ) -> Results:
     """As `profile_cohort`, in memory only."""
     work = [(s, templates[s.panel or ""]) for s in study.samples if s.control is None]
-    tabling = _study_tabling(study, templates, [s for s, _ in work])
-    found = _run(work, _Setting(study.id, strictness, tabling), _cores(jobs), executor, progress)
+    controls = fmo_controls(study.samples, templates)
+    setting = _Setting(study.id, strictness, _study_tabling(study, templates, [s for s, _ in work]))
+    found = _run(work, setting, _cores(jobs), executor, progress)
+    beside = _run(controls, setting, _cores(jobs), executor, None) if controls else []
     inputs = {name: digest_of_file(path) for name, path in study.inputs.items()}
     digests = {f"template {name}": t.digest for name, t in templates.items()} | dict(study.tables.digests)
-    return _collect(found, study.id, [s for s, _ in work], inputs, digests)
+    results = _collect(found, study.id, [s for s, _ in work], inputs, digests)
+    results = with_fmo(results, work, controls, beside)
+    return with_flags(results, templates.values(), setting.tabling.rules)
 
 
 def _study_tabling(study: Study, templates: Mapping[str, GatingTemplate], samples: Sequence[Sample]) -> Tabling:
@@ -224,8 +231,10 @@ def _collect(
         study_id=study_id,
         folder=None,
         populations=_joined(POPULATIONS.name, (p.tables for p in found)),
+        intensities=_joined(INTENSITIES.name, (p.tables for p in found)),
         sample_states=_joined(SAMPLE_STATES.name, (p.tables for p in found)),
         samples_qc=_joined(SAMPLES_QC.name, (p.tables for p in found)),
+        checks_unanswered=_joined("checks_unanswered", (p.tables for p in found)),
         gates_resolved=_joined(GATES_RESOLVED.name, (p.tables for p in found)),
         failures=build_frame(FAILURES, [p.failure for p in found if p.failure is not None]),
         n_samples=len(found),

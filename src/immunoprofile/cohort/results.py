@@ -24,6 +24,7 @@ _STAGES = (
     "intensities",
     "sample_states",
     "samples_qc",
+    "checks_unanswered",
     "gates_resolved",
     "response",
     "response_counts",
@@ -60,6 +61,7 @@ class Results:
     plan: dict[str, str]
     intensities: pd.DataFrame | None = None
     sample_states: pd.DataFrame | None = None
+    checks_unanswered: pd.DataFrame | None = None
     response: pd.DataFrame | None = None
     response_counts: pd.DataFrame | None = None
     change: pd.DataFrame | None = None

@@ -17,14 +17,14 @@ from immunoprofile.populations import (
     Given,
     Reference,
     TableSettings,
-    add_flags,
     default_settings,
     describe_states,
+    measure_intensities,
     resolved_gates,
     states_at,
     tabulate,
 )
-from immunoprofile.quality import check_sample, failed_flags
+from immunoprofile.quality import RuleSet, check_sample, load_quality_rules, remove_events, survey_events
 from immunoprofile.spillover import Spillover, read_spillover
 from immunoprofile.study import Sample
 from immunoprofile.tables import build_frame
@@ -50,11 +50,14 @@ class Tabling:
         sample_id to what its cells per microlitre rest on, chosen for the whole series.
     treatments
         Those of each subject; None where no such sheet was given.
+    rules
+        What is checked.
     """
 
     settings: TableSettings = field(default_factory=default_settings)
     references: Mapping[str, Reference] = field(default_factory=dict)
     treatments: Mapping[str, Sequence[Given]] | None = None
+    rules: RuleSet = field(default_factory=load_quality_rules)
 
     def given(self, sample: Sample) -> Sequence[Given] | None:
         """Treatments of the sample's subject."""
@@ -104,7 +107,18 @@ def profile_sample(
         members = run_plan(plans.plan(template, events, replacement), events, threads=threads)
         stage = "tabulate"
         described = describe_sample(sample, study_id, digest)
-        checks = check_sample(members, events, sample.sample_id)
+        survey = survey_events(members, events, tabling.rules)
+        cleaned = remove_events(members, events, survey)
+        members = cleaned.members
+        checks = check_sample(
+            members,
+            events,
+            described | {"hours_to_stain": sample.hours_to_stain, "viability_frac": sample.viability_frac},
+            rules=tabling.rules,
+            spillover=replacement,
+            survey=survey,
+            cleaned=cleaned,
+        )
         given, settings = tabling.given(sample), tabling.settings
         populations = tabulate(
             members,
@@ -115,10 +129,12 @@ def profile_sample(
         )
         held = describe_states(sample.sample_id, states_at(sample.day, given, settings.states))
         tables = {
-            "populations": add_flags(populations, failed_flags(checks)),
+            "populations": populations,
+            "intensities": measure_intensities(members, events, sample.sample_id, spillover=replacement),
             "sample_states": build_frame(SAMPLE_STATES, held),
             "gates_resolved": resolved_gates(members, sample.sample_id),
-            "samples_qc": checks,
+            "samples_qc": checks.rows,
+            "checks_unanswered": checks.unanswered,
         }
     except OutputError:
         raise
