@@ -1,12 +1,15 @@
 """Memberships become tables: counts with every denominator, fractions with intervals, and what they can carry.
 
 `layout` works out a template's rows once; `tabulate` fills them for a sample; `absolute` turns counts into cells per
-microlitre; `states` and `status` say what treatment, biology and counting leave of each row; `settings` holds the
-thresholds and treatment states, each with its source.
+microlitre; `states` and `status` say what treatment, biology and counting leave of each row; `intensities` says how
+brightly each population shines, `fmo` compares that with its controls; `settings` holds the thresholds and treatment
+states, each with its source, `flags` their meaning in words.
 """
 
 from immunoprofile.populations.absolute import Reference, choose_references, references_of
 from immunoprofile.populations.flags import population_flags, status_meanings
+from immunoprofile.populations.fmo import compare_fmo, fmo_marker
+from immunoprofile.populations.intensities import measure_intensities
 from immunoprofile.populations.settings import (
     State,
     TableSettings,
@@ -28,11 +31,14 @@ __all__ = [
     "Threshold",
     "add_flags",
     "choose_references",
+    "compare_fmo",
     "default_settings",
     "describe_states",
+    "fmo_marker",
     "load_settings",
     "load_states",
     "load_thresholds",
+    "measure_intensities",
     "population_flags",
     "references_of",
     "resolved_gates",
