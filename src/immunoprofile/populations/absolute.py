@@ -38,7 +38,6 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "lymph_abs": ("lymph_abs_1e9_per_l",),
     "wbc": ("wbc_1e9_per_l",),
 }
-_ABOVE_CELLS = frozenset({"beads", "leukocytes", "lymphocytes", "singlets", "live"})
 _Z = 1.959963984540054  # 97.5 % quantile of the normal distribution
 
 
@@ -185,13 +184,12 @@ def _in_blood(layout: Layout, path: str, reference: Reference) -> NDArray[np.boo
     """(n_paths,) populations that have a concentration."""
     if reference != "beads":
         return layout.within(path)
-    outside = layout.within(path)
-    for gate in layout.template.gates:
-        if gate.role in _ABOVE_CELLS:
-            # Singlets and live events still hold debris; so does whatever lies above leukocytes, lymphocytes or beads.
-            own = gate.role in {"singlets", "live"}
-            outside |= np.array([p in layout.lineage(gate.path)[0 if own else 1 :] for p in layout.paths])
-    return ~outside
+    # Gates that still hold debris have no concentration: those above leukocytes (or lymphocytes, where the template has
+    # no leukocytes), above the beads, and singlets and live events where neither is gated.
+    top = layout.path_of_role("leukocytes") or layout.path_of_role("lymphocytes")
+    debris = [g.path for g in layout.template.gates if g.role in {"singlets", "live"}] if top is None else []
+    above = {a for p in (path, top, *debris) if p is not None for a in layout.template.ancestors(p)} | set(debris)
+    return ~layout.within(path) & np.array([p not in above for p in layout.paths])
 
 
 def _ratio_limits(count: NDArray[np.int64], total: int) -> tuple[Floats, Floats]:

@@ -72,6 +72,7 @@ def tabulate(
     count, total = counts[layout.pop], counts[layout.denom]
     verdict = judge(layout, count, total, held, _b_cells(counts, layout, cells, settings), settings)
     _flag_events(verdict, members, layout)
+    _flag_fallbacks(verdict, template, layout)
     _flag_concentrations(verdict, layout, cells, [h.state.flag for h in held if h.state.concentrations])
     shared: dict[str, Any] = {
         "template_id": template.id,
@@ -148,6 +149,14 @@ def _flag_events(verdict: Verdict, members: Membership, layout: Layout) -> None:
         verdict.flag("NAN_EVENTS", lost[layout.pop])
 
 
+def _flag_fallbacks(verdict: Verdict, template: GatingTemplate, layout: Layout) -> None:
+    """Populations that rest, here or above, on an automatic gate which the data did not show."""
+    lost = {g.path for g in template.gates if g.applied_as[0] == "fallback"}
+    if lost:
+        rests = np.array([not lost.isdisjoint(layout.lineage(path)) for path in layout.paths])
+        verdict.flag("GATE_FALLBACK", rests[layout.pop])
+
+
 def _flag_concentrations(
     verdict: Verdict, layout: Layout, cells: Concentrations | None, of_states: Sequence[str]
 ) -> None:
@@ -188,8 +197,8 @@ def resolved_gates(members: Membership, sample_id: str) -> pd.DataFrame:
             "pop_path": gate.path,
             "kind": gate.geometry.kind,
             "geometry": json.dumps(describe_geometry(gate.geometry), sort_keys=True, separators=(",", ":")),
-            "origin": "template",
-            "reason": "",
+            "origin": gate.applied_as[0],
+            "reason": gate.applied_as[1],
         }
         for gate in plan.gates
     ]
