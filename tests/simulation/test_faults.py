@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from immunoprofile.fcs import read_fcs
-from immunoprofile.simulation import simulate_cohort
-from immunoprofile.simulation.panel import spill_matrix
+from immunoprofile.simulation import load_panel, simulate_cohort
 
 SHEETS = ("samples", "subjects", "platelets", "treatments", "bleeding")
 DECIMALS = 1e-6  # a matrix is written as decimal text
@@ -79,7 +78,7 @@ def test_wrong_spillover__later_files_of_one_subject_carry_the_transpose(tmp_pat
         file.stem
         for file in (folder / "fcs").iterdir()
         if (s := read_fcs(file).spillover) is not None
-        and np.allclose(s.matrix, spill_matrix().T, rtol=0, atol=DECIMALS)
+        and np.allclose(s.matrix, load_panel("immune14").spill.T, rtol=0, atol=DECIMALS)
     }
     assert wrong == {"SIM-001_W4"}
     assert wrong == {r["item"] for r in _rows(folder / "truth", "scenario")[1:]}
