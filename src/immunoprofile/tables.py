@@ -92,13 +92,8 @@ def join_frames(table: Table, parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
     first = table.key[0]
     if first == "sample_id" and all(p[first].iloc[0] == p[first].iloc[-1] for p in listed):
         listed.sort(key=lambda p: str(p[first].iloc[0]))
-    joined = {c.name: _joined([p[c.name].array for p in listed]) for c in table.columns}
-    frame = pd.DataFrame(joined, copy=False)
+    frame = pd.concat(listed, ignore_index=True, copy=False)
     return frame if _in_order(table, frame) else sort_frame(table, frame)
-
-
-def _joined(arrays: list[Any]) -> Any:
-    return type(arrays[0])._concat_same_type(arrays)
 
 
 def _in_order(table: Table, frame: pd.DataFrame) -> bool:
