@@ -16,16 +16,26 @@ Numbers are decimals throughout: 2 x 14.9 is 29.8.
 from immunoprofile.platelets.classify import classify_response, explain_response, judge_platelets
 from immunoprofile.platelets.course import check_courses
 from immunoprofile.platelets.flags import COUNT_FLAGS, REASONS, SUBJECT_FLAGS
-from immunoprofile.platelets.rule import Rule, load_rule, looks_like_path, rule_ids
+from immunoprofile.platelets.rule import (
+    BESIDE,
+    Rule,
+    check_definitions,
+    load_rule,
+    looks_like_path,
+    rule_ids,
+    rule_text,
+)
 from immunoprofile.platelets.sheets import check_bleeding, check_platelets, check_subjects, check_treatments
 
 __all__ = [
+    "BESIDE",
     "COUNT_FLAGS",
     "REASONS",
     "SUBJECT_FLAGS",
     "Rule",
     "check_bleeding",
     "check_courses",
+    "check_definitions",
     "check_platelets",
     "check_subjects",
     "check_treatments",
@@ -35,4 +45,5 @@ __all__ = [
     "load_rule",
     "looks_like_path",
     "rule_ids",
+    "rule_text",
 ]

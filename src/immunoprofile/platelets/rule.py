@@ -297,6 +297,10 @@ class WeeklyRule(Rule):
         return (self, self.model_copy(update={"id": f"{self.id}-overall", "overall": True}))
 
 
+BESIDE = ("ash-2019", "at-least-50-twice")
+"""Packaged definitions that are reported beside the one asked for, unless a study says otherwise: a conclusion that
+holds under one definition alone is worth less."""
+
 _KINDS: dict[str, type[Rule]] = {"confirmed": ConfirmedRule, "time-points": TimePointRule, "weekly": WeeklyRule}
 _INHERITED = frozenset(Rule.model_fields) - {"id", "version", "title"}
 
@@ -398,6 +402,17 @@ def looks_like_path(name: str | PathLike[str]) -> bool:
 def rule_ids() -> tuple[str, ...]:
     """Ids of the packaged response definitions."""
     return tuple(_packaged_files())
+
+
+def rule_text(rule: str) -> str:
+    """The file of a packaged rule, to copy and change.
+
+    Raises
+    ------
+    StudyError
+        No rule has this id.
+    """
+    return _packaged(rule).read_text(encoding="utf-8")
 
 
 def _packaged_files() -> dict[str, Path]:
