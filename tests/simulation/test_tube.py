@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 from immunoprofile.simulation import load_panel
 from immunoprofile.simulation.cells import Kind, spread_of
 from immunoprofile.simulation.light import RANGE
-from immunoprofile.simulation.tube import ELECTRONIC_SD, UNITS_PER_PHOTOELECTRON, Tube, _detect, draw_tube
+from immunoprofile.simulation.tube import ELECTRONIC_SD, UNITS_PER_PHOTOELECTRON, Tube, _detect, _plan, draw_tube
 
 IMMUNE14 = load_panel("immune14")
 MARKERS, DETECTORS = IMMUNE14.markers, IMMUNE14.detectors
 AUTOFLUORESCENCE = IMMUNE14.autofluorescence
-SPILL, GLOW = IMMUNE14.spill.astype(np.float32), AUTOFLUORESCENCE.astype(np.float32)
 N = 20_000
 STAINS = slice(3, 17)
 # A median of n log-normal values (SD 0.52) has a standard error of 1.2533 * 0.52 / sqrt(n) = 0.46 %: five.
@@ -91,7 +90,10 @@ def test_true_spillover__agrees_with_solving_the_equations() -> None:
 def test_detect__mean_is_light_through_the_matrix_and_variance_is_photons_and_electronics() -> None:
     stains = np.zeros((len(DETECTORS), 100_000), dtype=np.float32)
     stains[DETECTORS.index("BV510-A")] = 30_000
-    seen = _detect(_generator(), SPILL, GLOW, stains, np.zeros(100_000, dtype=np.float32)).astype(float)
+    plan = _plan(IMMUNE14, dict.fromkeys(IMMUNE14.labels, 1 / 23), np.zeros(len(MARKERS)), None)
+    seen = np.empty((100_000, len(DETECTORS)), dtype=np.float32)
+    _detect(_generator(), plan, stains, np.zeros(100_000, dtype=np.float32), seen)
+    seen = seen.T.astype(float)
 
     light = 30_000 * IMMUNE14.spill[DETECTORS.index("BV510-A")]
     variance = UNITS_PER_PHOTOELECTRON * light + ELECTRONIC_SD**2

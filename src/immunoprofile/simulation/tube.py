@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from immunoprofile.kernels.light import detect_light, spread_stains
 from immunoprofile.simulation.acquisition import STEADY, Acquisition, draw_run, draw_times
 from immunoprofile.simulation.cells import DEAD, DOUBLET
 from immunoprofile.simulation.light import RANGE, SCATTER
@@ -58,7 +59,7 @@ class _Draw:
 
     panel: Panel
     log_stain: NDArray[np.float32]
-    lymphocytes: NDArray[np.intp]
+    lymphocytes: NDArray[np.uint8]
     weights: NDArray[np.float64]
     spill: NDArray[np.float32]
     glow: NDArray[np.float32]
@@ -118,7 +119,7 @@ def _plan(
     return _Draw(
         panel=panel,
         log_stain=log_stain,
-        lymphocytes=np.array([panel.labels.index(name) for name in names]),
+        lymphocytes=np.array([panel.labels.index(name) for name in names], dtype=np.uint8),
         weights=weights / weights.sum(),
         spill=panel.spill.astype(np.float32),
         glow=panel.autofluorescence.astype(np.float32),
@@ -153,36 +154,31 @@ def _draw_block(
     if bright is not None:
         stains *= bright
         glow *= bright
-    light = _detect(rng, plan.spill, plan.glow, stains, glow)
-    np.minimum(light, RANGE - 1, out=light)
+    _detect(rng, plan, stains, glow, values[:, len(SCATTER) : -1])
     values[:, 0] = np.minimum(scatter[0], RANGE - 1)
     values[:, 1] = np.minimum(height * wobble, RANGE - 1)
     values[:, 2] = np.minimum(scatter[1], RANGE - 1)
-    values[:, len(SCATTER) : -1] = light.T
 
 
-def _draw_kinds(rng: np.random.Generator, plan: _Draw, labels: NDArray[np.uint8]) -> NDArray[np.intp]:
+def _draw_kinds(rng: np.random.Generator, plan: _Draw, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The kind behind each event: its label, or for dead cells and doublets one drawn among lymphocytes."""
-    kinds = labels.astype(np.intp)
+    kinds = labels.copy()
     open_places = np.flatnonzero(kinds >= len(plan.panel.kinds))
     kinds[open_places] = _draw_lymphocytes(rng, plan, open_places.size)
     return kinds
 
 
-def _draw_lymphocytes(rng: np.random.Generator, plan: _Draw, n: int) -> NDArray[np.intp]:
+def _draw_lymphocytes(rng: np.random.Generator, plan: _Draw, n: int) -> NDArray[np.uint8]:
     return plan.lymphocytes[rng.choice(plan.lymphocytes.size, n, p=plan.weights)]
 
 
 def _draw_cells(
-    rng: np.random.Generator, plan: _Draw, kinds: NDArray[np.intp]
+    rng: np.random.Generator, plan: _Draw, kinds: NDArray[np.uint8]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Stains (n_markers, n) without autofluorescence, and FSC-A and SSC-A (2, n)."""
     looks = plan.panel.looks
-    stains = np.empty((plan.log_stain.shape[1], kinds.size), dtype=np.float32)
-    for j in range(stains.shape[0]):
-        rng.standard_normal(dtype=np.float32, out=stains[j])
-        stains[j] *= looks.spread[:, j][kinds]
-        stains[j] += plan.log_stain[:, j][kinds]
+    stains = rng.standard_normal((plan.log_stain.shape[1], kinds.size), dtype=np.float32)
+    spread_stains(stains, kinds, plan.log_stain, looks.spread)
     np.exp(stains, out=stains)
     scatter = rng.standard_normal((2, kinds.size), dtype=np.float32) * looks.scatter_spread[kinds]
     scatter[1] *= np.float32(1.5)
@@ -222,26 +218,16 @@ def _pair_up(
 
 def _detect(
     rng: np.random.Generator,
-    spill: NDArray[np.float32],
-    autofluorescence: NDArray[np.float32],
+    plan: _Draw,
     stains: NDArray[np.float32],
     glow: NDArray[np.float32],
-) -> NDArray[np.float32]:
-    """Light to counts: ``stains.T @ spill`` plus autofluorescence, with photon and electronic noise.
+    out: NDArray[np.float32],
+) -> None:
+    """Light to counts: ``stains.T @ spill`` plus autofluorescence, with photon and electronic noise, into `out`.
 
-    The product is summed in a fixed order here, not by a matrix library whose last bits depend on threads.
+    The product is summed in a fixed order, not by a matrix library whose last bits depend on threads.
     """
-    light = np.empty_like(stains)
-    noise = np.empty(glow.size, dtype=np.float32)
-    term = np.empty(glow.size, dtype=np.float32)
     glowing = glow * np.exp(np.float32(0.30) * rng.standard_normal(glow.size, dtype=np.float32))
-    for k in range(spill.shape[0]):
-        np.multiply(glowing, autofluorescence[k], out=light[k])
-        for j in np.flatnonzero(spill[:, k]):
-            light[k] += np.multiply(stains[j], spill[j, k], out=term)
-        rng.standard_normal(dtype=np.float32, out=noise)
-        np.multiply(light[k], np.float32(UNITS_PER_PHOTOELECTRON), out=term)
-        term += np.float32(ELECTRONIC_SD**2)
-        noise *= np.sqrt(term, out=term)
-        light[k] += noise
-    return light
+    noise = rng.standard_normal(stains.shape, dtype=np.float32)
+    settings = np.array([UNITS_PER_PHOTOELECTRON, ELECTRONIC_SD**2, RANGE - 1], dtype=np.float32)
+    detect_light(stains, glowing, noise, plan.glow, plan.spill, settings, out)
