@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from immunoprofile.errors import InputError, Problem
+from immunoprofile.gating.expectations import TemplateTest
 from immunoprofile.gating.gates import (
     AutoRule,
     Boolean,
@@ -90,6 +91,7 @@ class GatingTemplate:
     """Gates in the order in which the file gives them; `gates` holds no root.
 
     `refused` names what a file of another program holds and this template does not, gate by gate with the reason.
+    `tests` are no part of the digest: they say what comes out and change nothing in it.
     """
 
     id: str
@@ -104,6 +106,7 @@ class GatingTemplate:
     source: Path | None = field(default=None, compare=False)
     refused: tuple[Problem, ...] = field(default=(), compare=False)
     quality: Quality = Quality()
+    tests: tuple[TemplateTest, ...] = ()
 
     @cached_property
     def paths(self) -> tuple[str, ...]:

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from immunoprofile.errors import Problem, closest, printable
+from immunoprofile.gating.formats.shape_scales import Fraction, Model, Name, Number, ScaleShape
 
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
 Pair = tuple[Number, Number]
 Corner = Literal["++", "+-", "-+", "--"]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, populate_by_name=True)
-
-
-class TemplateHead(_Model):
+class TemplateHead(Model):
     """[template]"""
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=64)]
@@ -27,7 +22,7 @@ class TemplateHead(_Model):
     status: Literal["draft", "locked", "retired"] = "draft"
 
 
-class RatioShape(_Model):
+class RatioShape(Model):
     """ratio = { top, bottom, a, b, c }: a (top - b) / (bottom - c) of two markers"""
 
     top: Name
@@ -37,7 +32,7 @@ class RatioShape(_Model):
     c: Number = 0.0
 
 
-class MarkerShape(_Model):
+class MarkerShape(Model):
     """A row of [markers]"""
 
     names: Annotated[list[Name], Field(min_length=1)] | None = None
@@ -48,97 +43,23 @@ class MarkerShape(_Model):
     compensation: Name | None = None
 
 
-class _Clipped(_Model):
-    """low and high clip what the scale gives"""
-
-    low: Number | None = None
-    high: Number | None = None
-
-
-class LinearShape(_Clipped):
-    """kind = "linear" """
-
-    kind: Literal["linear"]
-    t: Number
-    a: Number = 0.0
-
-
-class IdentityShape(_Clipped):
-    """kind = "identity" """
-
-    kind: Literal["identity"]
-
-
-class LogShape(_Clipped):
-    """kind = "log" """
-
-    kind: Literal["log"]
-    t: Number
-    m: Number
-
-
-class AsinhShape(_Clipped):
-    """kind = "asinh" """
-
-    kind: Literal["asinh"]
-    t: Number
-    m: Number
-    a: Number = 0.0
-
-
-class LogicleShape(_Clipped):
-    """kind = "logicle" """
-
-    kind: Literal["logicle"]
-    t: Number
-    w: Number
-    m: Number
-    a: Number = 0.0
-
-
-class HyperlogShape(_Clipped):
-    """kind = "hyperlog" """
-
-    kind: Literal["hyperlog"]
-    t: Number
-    w: Number
-    m: Number
-    a: Number = 0.0
-
-
-class BiexShape(_Clipped):
-    """kind = "flowjo_biex" """
-
-    kind: Literal["flowjo_biex"]
-    neg: Number
-    width: Number
-    pos: Number
-    max: Number
-
-
-ScaleShape = Annotated[
-    LinearShape | IdentityShape | LogShape | AsinhShape | LogicleShape | HyperlogShape | BiexShape,
-    Field(discriminator="kind"),
-]
-
-
-class MatrixShape(_Model):
+class MatrixShape(Model):
     """matrices.NAME = { file, fluorochromes }: a matrix whose rows are not called as its detectors"""
 
     file: Name
     fluorochromes: Annotated[list[Name], Field(min_length=1)]
 
 
-class CompensationShape(_Model):
+class CompensationShape(Model):
     """[compensation]"""
 
     source: Literal["file", "matrix", "none"] = "file"
     matrix: Name | None = None
     missing: Literal["error", "allow"] = "error"
-    matrices: dict[Name, Name | MatrixShape] = {}
+    matrices: dict[Name, Name | MatrixShape] = Field(default_factory=dict)
 
 
-class BoundsShape(_Model):
+class BoundsShape(Model):
     """min and max of one marker"""
 
     min: Number | None = None
@@ -151,7 +72,7 @@ class RangeShape(BoundsShape):
     x: Name
 
 
-class PolygonShape(_Model):
+class PolygonShape(Model):
     """polygon = { x, y, vertices }"""
 
     x: Name
@@ -160,7 +81,7 @@ class PolygonShape(_Model):
     bins: Annotated[int, Field(gt=0)] | None = None
 
 
-class EllipseShape(_Model):
+class EllipseShape(Model):
     """ellipse = { x, y, center, covariance, distance_square }"""
 
     x: Name
@@ -171,7 +92,7 @@ class EllipseShape(_Model):
     bins: Annotated[int, Field(gt=0)] | None = None
 
 
-class EllipsoidShape(_Model):
+class EllipsoidShape(Model):
     """ellipsoid = { dimensions, center, covariance, distance_square }"""
 
     dimensions: list[Name]
@@ -181,7 +102,7 @@ class EllipsoidShape(_Model):
     bins: Annotated[int, Field(gt=0)] | None = None
 
 
-class QuadrantShape(_Model):
+class QuadrantShape(Model):
     """quadrant = { x, y, x_at, y_at, names, ids }"""
 
     x: Name
@@ -189,13 +110,13 @@ class QuadrantShape(_Model):
     x_at: Number
     y_at: Number
     names: dict[Corner, Name]
-    ids: dict[Corner, Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]] = {}
-    cell_ontology: dict[Corner, str] = {}
-    name_hipc: dict[Corner, str] = {}
-    labels: dict[Corner, str] = {}
+    ids: dict[Corner, Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]] = Field(default_factory=dict)
+    cell_ontology: dict[Corner, str] = Field(default_factory=dict)
+    name_hipc: dict[Corner, str] = Field(default_factory=dict)
+    labels: dict[Corner, str] = Field(default_factory=dict)
 
 
-class BooleanShape(_Model):
+class BooleanShape(Model):
     """boolean = { and = [..] } | { or = [..] } | { not = [..] }"""
 
     all_of: list[Name] | None = Field(default=None, alias="and")
@@ -210,7 +131,7 @@ class BooleanShape(_Model):
         return self
 
 
-class AutoShape(_Model):
+class AutoShape(Model):
     """auto = { method, x, y, keep, between, pool, fit, ... }: a gate that is found in the data"""
 
     method: Literal["valley", "tail", "quantile", "fmo", "mixture", "singlets", "separate"]
@@ -277,7 +198,7 @@ def _auto_complaints(auto: AutoShape) -> list[str]:
 FALLBACKS = ("range", "rectangle", "polygon", "ellipse")
 
 
-class FallbackShape(_Model):
+class FallbackShape(Model):
     """fallback = { range = { ... } }: what an automatic gate is where the data do not show it"""
 
     range: RangeShape | None = None
@@ -297,7 +218,7 @@ GEOMETRIES = ("range", "rectangle", "polygon", "ellipse", "ellipsoid", "quadrant
 Role = Literal["singlets", "live", "lymphocytes", "leukocytes", "t", "cd4", "cd8", "b", "nk", "beads"]
 
 
-class GateShape(_Model):
+class GateShape(Model):
     """A [[gate]]"""
 
     name: Name | None = None
@@ -341,21 +262,21 @@ class GateShape(_Model):
         return self
 
 
-class ReportShape(_Model):
+class ReportShape(Model):
     """A [[report]]"""
 
     population: Name
-    of: list[Name] = []
+    of: list[Name] = Field(default_factory=list)
 
 
-class LimitShape(_Model):
+class LimitShape(Model):
     """A row of [limits]"""
 
     warn_denominator_below: Annotated[int, Field(ge=0)] | None = None
     not_evaluable_denominator_below: Annotated[int, Field(ge=0)] | None = None
 
 
-class QualityShape(_Model):
+class QualityShape(Model):
     """[quality]"""
 
     time: Literal["off", "flag", "remove"] = "flag"
@@ -363,7 +284,48 @@ class QualityShape(_Model):
     doublets: Literal["off", "flag", "remove"] = "flag"
 
 
-class TemplateShape(_Model):
+class ExpectShape(Model):
+    """expect."POPULATION" = { count | frac_of_parent | frac_of, tolerance, f1, label }"""
+
+    count: Annotated[int, Field(ge=0)] | None = None
+    frac_of_parent: Fraction | None = None
+    frac_of: Annotated[dict[Name, Fraction], Field(min_length=1)] | None = None
+    tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    f1: Fraction | None = None
+    label: Name | Annotated[list[Name], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _sense(self) -> ExpectShape:
+        fractions = self.frac_of_parent is not None or self.frac_of is not None
+        if self.count is None and not fractions and self.f1 is None:
+            raise ValueError("says nothing: give count, frac_of_parent, frac_of or f1")
+        if self.count is not None and fractions:
+            raise ValueError("give a count or fractions, not both: they share one tolerance")
+        if fractions and self.tolerance is None:
+            raise ValueError("a fraction needs a tolerance")
+        if self.tolerance is not None and self.count is None and not fractions:
+            raise ValueError("tolerance goes with a count or a fraction; f1 is the least that is accepted")
+        if (self.f1 is None) != (self.label is None):
+            raise ValueError("f1 and label go together")
+        return self
+
+
+class TestShape(Model):
+    """A [[test]]"""
+
+    sample: Name
+    labels: Name | None = None
+    label_column: Name = "label"
+    expect: Annotated[dict[Name, ExpectShape], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _sense(self) -> TestShape:
+        if self.labels is None and any(e.f1 is not None for e in self.expect.values()):
+            raise ValueError("f1 needs labels: the table with the label of each event")
+        return self
+
+
+class TemplateShape(Model):
     """A whole template file"""
 
     template: TemplateHead
@@ -371,9 +333,10 @@ class TemplateShape(_Model):
     scales: dict[Name, ScaleShape]
     compensation: CompensationShape = CompensationShape()
     gate: Annotated[list[GateShape], Field(min_length=1, max_length=2000)]
-    report: list[ReportShape] = []
-    limits: dict[Name, LimitShape] = {}
+    report: list[ReportShape] = Field(default_factory=list)
+    limits: dict[Name, LimitShape] = Field(default_factory=dict)
     quality: QualityShape = QualityShape()
+    test: list[TestShape] = Field(default_factory=list)
 
 
 def shape_problems(error: ValidationError, path: str, root: type[BaseModel]) -> list[Problem]:

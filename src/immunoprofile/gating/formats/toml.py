@@ -17,6 +17,7 @@ from immunoprofile.errors import (
     closest,
     printable,
 )
+from immunoprofile.gating.expectations import Expectation, TemplateTest
 from immunoprofile.gating.formats.assembly import Draft, assemble
 from immunoprofile.gating.formats.shape import (
     AutoShape,
@@ -25,10 +26,11 @@ from immunoprofile.gating.formats.shape import (
     MarkerShape,
     MatrixShape,
     QuadrantShape,
-    ScaleShape,
     TemplateShape,
+    TestShape,
     shape_problems,
 )
+from immunoprofile.gating.formats.shape_scales import ScaleShape
 from immunoprofile.gating.gates import (
     FILE,
     UNCOMPENSATED,
@@ -155,6 +157,7 @@ def _sense(shape: TemplateShape, path: Path) -> GatingTemplate:
             for n, x in shape.limits.items()
         ],
         str(path),
+        [(f"test[{i}]", _test(t)) for i, t in enumerate(shape.test)],
     )
     problems = [*sense.problems, *assembled.problems]
     if problems:
@@ -171,7 +174,25 @@ def _sense(shape: TemplateShape, path: Path) -> GatingTemplate:
         assembled.limits,
         path,
         quality=Quality(**shape.quality.model_dump()),
+        tests=assembled.tests,
     )
+
+
+def _test(shape: TestShape) -> TemplateTest:
+    """A test as written: one expectation a number."""
+    found: list[Expectation] = []
+    for path, expect in shape.expect.items():
+        slack = expect.tolerance or 0.0
+        if expect.count is not None:
+            found.append(Expectation(path, "count", expect.count, slack))
+        if expect.frac_of_parent is not None:
+            found.append(Expectation(path, "frac_of_parent", expect.frac_of_parent, slack))
+        for whole, value in (expect.frac_of or {}).items():
+            found.append(Expectation(path, "frac_of", value, slack, whole))
+        if expect.f1 is not None:
+            labels = (expect.label,) if isinstance(expect.label, str) else tuple(expect.label or ())
+            found.append(Expectation(path, "f1", expect.f1, labels=labels))
+    return TemplateTest(shape.sample, tuple(found), shape.labels, shape.label_column)
 
 
 def _compensation(sense: _Sense, shape: TemplateShape) -> Compensation:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from immunoprofile.errors import TemplateInvalidError, printable
+from immunoprofile.gating.expectations import TemplateTest
 from immunoprofile.gating.gates import AutoRule, Boolean, Dimension, Ellipsoid, Gate, Polygon, Ratio, Rectangle
 from immunoprofile.gating.paths import ROOT
 from immunoprofile.gating.template import GatingTemplate, Marker, describe_quality
@@ -128,7 +129,32 @@ def render_template(template: GatingTemplate, matrix_files: dict[str, str] | Non
             for path, limit in template.limits
         }
     document |= describe_quality(template.quality)
+    if template.tests:
+        document["test"] = [_test(t) for t in template.tests]
     return tomlkit.dumps(document)
+
+
+def _test(test: TemplateTest) -> dict[str, Any]:
+    wanted: dict[str, dict[str, Any]] = {}
+    for e in test.expectations:
+        row = wanted.setdefault(e.path, {})
+        if e.quantity == "f1":
+            row |= {"f1": e.value, "label": e.labels[0] if len(e.labels) == 1 else list(e.labels)}
+            continue
+        row["tolerance"] = e.tolerance
+        if e.quantity == "count":
+            row["count"] = int(e.value)
+        elif e.quantity == "frac_of_parent":
+            row["frac_of_parent"] = e.value
+        else:
+            row.setdefault("frac_of", {})[e.denominator] = e.value
+    head = {"sample": test.sample, "labels": test.labels}
+    if test.label_column != "label":
+        head["label_column"] = test.label_column
+    expect = {
+        p: _inline({k: _inline(v) if isinstance(v, dict) else v for k, v in r.items()}) for p, r in wanted.items()
+    }
+    return {k: v for k, v in head.items() if v is not None} | {"expect": expect}
 
 
 def _inline(values: dict[str, Any]) -> Any:
