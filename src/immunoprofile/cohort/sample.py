@@ -9,10 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from immunoprofile.columns import SAMPLE_STATES
+from immunoprofile.columns import SAMPLE_STATES, SAMPLES_QC
 from immunoprofile.errors import ImmunoprofileError, InputError, OutputError
 from immunoprofile.fcs import Events, Strictness, read_fcs, read_fcs_datasets
-from immunoprofile.gating import GatingTemplate, Plan, compile_plan, run_plan
+from immunoprofile.gating import GatingTemplate, Membership, Plan, compile_plan, run_plan
+from immunoprofile.gating.automatic import Resolved, check_gates
 from immunoprofile.populations import (
     Given,
     Reference,
@@ -27,7 +28,7 @@ from immunoprofile.populations import (
 from immunoprofile.quality import RuleSet, check_sample, load_quality_rules, remove_events, survey_events
 from immunoprofile.spillover import Spillover, read_spillover
 from immunoprofile.study import Sample
-from immunoprofile.tables import build_frame
+from immunoprofile.tables import build_frame, join_frames
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +78,8 @@ class Plans:
     def plan(self, template: GatingTemplate, events: Events, replacement: Spillover | None) -> Plan:
         """The plan of this template for the panel and spillover of these events."""
         panel = tuple((c.detector, c.marker) for c in events.channels)
-        key = (template.digest, panel, events.spillover, replacement)
+        # Not the digest: templates with automatic gates share it, whatever each sample's gates are.
+        key = (template, panel, events.spillover, replacement)
         with self._lock:
             if key not in self._made:
                 self._made[key] = compile_plan(template, events.channels, events.spillover, replacement=replacement)
@@ -93,18 +95,27 @@ def profile_sample(
     threads: int,
     strictness: Strictness,
     tabling: Tabling = _PLAIN,
+    settled: Resolved | None = None,
 ) -> Profiled:
     """Read, gate, tabulate and check one sample.
 
+    Parameters
+    ----------
+    settled
+        How the template's automatic gates were settled; None where it has none.
+
+    Notes
+    -----
     An `ImmunoprofileError` that is about this sample becomes its failure; one about the output stays an error.
     """
     stage = "read"
     try:
-        events = _read(sample, strictness)
+        events = read_sample(sample, strictness)
         digest = events.sha256
         stage = "gate"
         replacement = None if sample.spillover is None else read_spillover(sample.spillover)
         members = run_plan(plans.plan(template, events, replacement), events, threads=threads)
+        of_gates = None if settled is None else check_settled(settled, sample.sample_id, members, events, replacement)
         stage = "tabulate"
         described = describe_sample(sample, study_id, digest)
         survey = survey_events(members, events, tabling.rules)
@@ -133,7 +144,7 @@ def profile_sample(
             "intensities": measure_intensities(members, events, sample.sample_id, spillover=replacement),
             "sample_states": build_frame(SAMPLE_STATES, held),
             "gates_resolved": resolved_gates(members, sample.sample_id),
-            "samples_qc": checks.rows,
+            "samples_qc": join_frames(SAMPLES_QC, [checks.rows] if of_gates is None else [checks.rows, of_gates]),
             "checks_unanswered": checks.unanswered,
         }
     except OutputError:
@@ -146,7 +157,29 @@ def profile_sample(
     return Profiled(sample.sample_id, tables, fcs_sha256=digest)
 
 
-def _read(sample: Sample, strictness: Strictness) -> Events:
+def check_settled(
+    resolved: Resolved, sample_id: str, members: Membership, events: Events, matrix: Spillover | None
+) -> pd.DataFrame:
+    """What a laboratory should look at about one sample's automatic gates (columns of `columns.SAMPLES_QC`)."""
+    found = check_gates(resolved, members, events, matrix)
+    rows = [
+        {
+            "sample_id": sample_id,
+            "rule_id": c.rule_id,
+            "item": c.path,
+            "value": c.value,
+            "threshold": c.threshold,
+            "level": c.level,
+            "flag": c.flag,
+            "detail": c.detail,
+        }
+        for c in found
+    ]
+    return build_frame(SAMPLES_QC, rows)
+
+
+def read_sample(sample: Sample, strictness: Strictness) -> Events:
+    """The events of a sample: its file's, or those of the data set that the sheet names."""
     if sample.dataset is None:
         return read_fcs(sample.file, strictness=strictness)
     sets = read_fcs_datasets(sample.file, strictness=strictness)

@@ -8,7 +8,9 @@ its pool's, and `frozen` keeps gates for later runs. What comes out is a `Gating
 knows nothing of all this.
 """
 
+from immunoprofile.gating.automatic.drift import GateCheck, check_gates
 from immunoprofile.gating.automatic.fit import Fit, fit_rule, own_place
+from immunoprofile.gating.automatic.frozen import FrozenFile, freeze, thaw
 from immunoprofile.gating.automatic.pools import PoolSample
 from immunoprofile.gating.automatic.resolve import (
     Frozen,
@@ -22,12 +24,17 @@ from immunoprofile.gating.automatic.resolve import (
 __all__ = [
     "Fit",
     "Frozen",
+    "FrozenFile",
     "FrozenGate",
+    "GateCheck",
     "GateRecord",
     "PoolSample",
     "Resolved",
+    "check_gates",
     "fit_rule",
+    "freeze",
     "has_automatic_gates",
     "own_place",
     "resolve_template",
+    "thaw",
 ]

@@ -13,6 +13,9 @@ from immunoprofile.spillover import Spillover
 
 Key = tuple[str, str]
 
+BRIDGE = "bridge"
+"""The control that every batch measures: the same material, so one pool of its own."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PoolSample:
@@ -39,7 +42,12 @@ class PoolSample:
 
 
 def pool_key(rule: AutoRule, sample: PoolSample) -> Key:
-    """The pool of a sample; its own where the sheet does not say which subject, visit or batch it is."""
+    """The pool of a sample; its own where the sheet does not say which subject, visit or batch it is.
+
+    The runs of the bridging control are one pool, apart from the patients', whatever the rule pools by.
+    """
+    if sample.control == BRIDGE and rule.pool != "sample":
+        return ("control", BRIDGE)
     name = None if rule.pool == "sample" else getattr(sample, "subject_id" if rule.pool == "subject" else rule.pool)
     return ("sample", sample.sample_id) if name is None else (rule.pool, str(name))
 
@@ -47,8 +55,9 @@ def pool_key(rule: AutoRule, sample: PoolSample) -> Key:
 def choose_fitted(rule: AutoRule, members: Sequence[PoolSample], baseline: str | None) -> tuple[list[PoolSample], str]:
     """The samples of a pool that its gate is found in, in the order of their ids, and who they are in words.
 
-    With ``fit = "baseline"`` those of the baseline visit. A subject without one has the earliest sample that can be
-    read: a later visit then still changes nothing. A visit or batch without one has all its samples.
+    With ``fit = "baseline"`` those of the baseline visit. A subject without one, and the bridging control, has the
+    earliest sample that can be read: a later visit then still changes nothing. A visit or batch without one has all
+    its samples.
     """
     readable = sorted((m for m in members if m.events is not None), key=lambda m: m.sample_id)
     if rule.fit == "all" or len(members) == 1 or not readable:
@@ -56,10 +65,9 @@ def choose_fitted(rule: AutoRule, members: Sequence[PoolSample], baseline: str |
     chosen = [m for m in readable if baseline is not None and m.visit == baseline]
     if chosen:
         return chosen, "baseline"
-    if rule.pool == "subject":
-        return [
-            min(readable, key=lambda m: (m.day is None, m.day or 0, m.sample_id))
-        ], "no baseline sample, the earliest"
+    if rule.pool == "subject" or members[0].control == BRIDGE:
+        earliest = min(readable, key=lambda m: (m.day is None, m.day or 0, m.sample_id))
+        return [earliest], "no baseline sample, the earliest"
     return readable, "no baseline sample, all samples"
 
 
@@ -77,6 +85,15 @@ def choose_controls(marker: Marker, fitted: Iterable[PoolSample], controls: Sequ
         if found:
             return found
     return []
+
+
+def nearest_patient(control: PoolSample, patients: Sequence[PoolSample]) -> PoolSample | None:
+    """The patient's sample whose gates a control is gated with."""
+    for match in (_same_draw, _same_subject, _same_batch):
+        found = next((p for p in patients if match(control, p)), None)
+        if found is not None:
+            return found
+    return next(iter(patients), None)
 
 
 def _fmo_marker(control: PoolSample) -> str | None:
@@ -103,7 +120,7 @@ def _of_nobody(control: PoolSample, _: PoolSample) -> bool:
 def unbridged_batches(members: Sequence[PoolSample], controls: Sequence[PoolSample]) -> tuple[str, ...]:
     """Batches of a pool without a bridging control, where the pool spans several; none where it does not."""
     batches = sorted({m.batch for m in members if m.batch is not None})
-    bridged = {c.batch for c in controls if c.control == "bridge"}
+    bridged = {c.batch for c in controls if c.control == BRIDGE}
     return tuple(b for b in batches if b not in bridged) if len(batches) > 1 else ()
 
 

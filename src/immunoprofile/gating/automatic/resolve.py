@@ -13,11 +13,13 @@ from dataclasses import dataclass, field, replace
 from immunoprofile.errors import ImmunoprofileError, printable
 from immunoprofile.gating.automatic.fit import Fit, fit_rule
 from immunoprofile.gating.automatic.pools import (
+    BRIDGE,
     Key,
     PoolSample,
     choose_controls,
     choose_fitted,
     key_words,
+    nearest_patient,
     pool_key,
     unbridged_batches,
 )
@@ -40,6 +42,8 @@ class GateRecord:
     ----------
     pool, fitted
         Whose gate it shares, and the samples it was found in.
+    words
+        How it was found, in whom, or why it was not.
     unbridged
         Batches of the pool without a bridging control, where it spans several.
     """
@@ -48,6 +52,7 @@ class GateRecord:
     pool: Key
     fitted: tuple[str, ...]
     fit: Fit
+    words: str
     unbridged: tuple[str, ...] = ()
 
 
@@ -109,7 +114,8 @@ def resolve_template(
     Returns
     -------
     dict
-        Sample id to its resolved template, for each sample that is no control.
+        Sample id to its resolved template. The bridging control's runs are a pool; any other control has the gates of
+        the patient's sample it stands nearest to: the same draw, subject or batch, else of the first sample.
 
     Notes
     -----
@@ -119,7 +125,11 @@ def resolve_template(
     with ThreadPoolExecutor(max(1, jobs)) as executor:
         for gates in _rounds(template):
             work.settle(gates, lambda f, tasks: list(executor.map(f, tasks)))
-    return {s.sample_id: Resolved(work.template_of(s.sample_id), work.records[s.sample_id]) for s in work.patients}
+    found = {s.sample_id: Resolved(work.template_of(s.sample_id), work.records[s.sample_id]) for s in work.pooled}
+    for control in (c for c in work.controls if c.control != BRIDGE):
+        owner = nearest_patient(control, work.patients)
+        found[control.sample_id] = Resolved(template) if owner is None else found[owner.sample_id]
+    return found
 
 
 def _rounds(template: GatingTemplate) -> list[list[Gate]]:
@@ -173,8 +183,9 @@ class _Work:
         self.template, self.baseline, self.frozen = template, baseline, frozen
         self.patients = [s for s in ordered if s.control is None]
         self.controls = [s for s in ordered if s.control is not None]
-        self.settled: dict[str, dict[str, Gate]] = {s.sample_id: {} for s in self.patients}
-        self.records: dict[str, dict[str, GateRecord]] = {s.sample_id: {} for s in self.patients}
+        self.pooled = [s for s in ordered if s.control in {None, BRIDGE}]
+        self.settled: dict[str, dict[str, Gate]] = {s.sample_id: {} for s in self.pooled}
+        self.records: dict[str, dict[str, GateRecord]] = {s.sample_id: {} for s in self.pooled}
 
     def template_of(self, sample_id: str) -> GatingTemplate:
         found = self.settled[sample_id]
@@ -202,7 +213,7 @@ class _Work:
         """The pools of a gate whose members are not all frozen; those that are are settled at once."""
         assert gate.auto is not None
         by_key: dict[Key, list[PoolSample]] = {}
-        for sample in self.patients:
+        for sample in self.pooled:
             by_key.setdefault(pool_key(gate.auto, sample), []).append(sample)
         pools = []
         for key, members in sorted(by_key.items()):
@@ -216,9 +227,16 @@ class _Work:
         cold = self.frozen.get(sample.sample_id, {}).get(gate.path)
         if cold is None:
             return False
-        geometry = cold.fit.geometry or gate.geometry
-        self._set(sample, replace(gate, geometry=geometry, declared=gate.geometry, origin="frozen", reason=cold.words))
-        self.records[sample.sample_id][gate.path] = GateRecord(gate.path, cold.pool, cold.fitted, cold.fit)
+        settled = replace(
+            gate,
+            geometry=cold.fit.geometry or gate.geometry,
+            declared=gate.geometry,
+            origin="fallback" if cold.fit.geometry is None else "frozen",
+            reason=cold.words,
+        )
+        self._set(sample, settled)
+        record = GateRecord(gate.path, cold.pool, cold.fitted, cold.fit, cold.fit.words)
+        self.records[sample.sample_id][gate.path] = record
         return True
 
     def _pool(self, gate: Gate, rule: AutoRule, key: Key, members: tuple[PoolSample, ...]) -> _Pool:
@@ -281,8 +299,8 @@ class _Work:
             origin="fallback" if fit.geometry is None else "auto",
             reason=words,
         )
-        unbridged = unbridged_batches(pool.members, self.controls)
-        record = GateRecord(pool.gate.path, pool.key, names, fit, unbridged)
+        unbridged = unbridged_batches(pool.members, self.controls) if pool.key[0] != "control" else ()
+        record = GateRecord(pool.gate.path, pool.key, names, fit, words, unbridged)
         for member in pool.members:
             if pool.gate.path not in self.settled[member.sample_id]:
                 self._set(member, gate)
