@@ -25,6 +25,7 @@ _STAGES = (
     "sample_states",
     "samples_qc",
     "checks_unanswered",
+    "control_shifts",
     "gates_resolved",
     "response",
     "response_counts",
@@ -62,6 +63,7 @@ class Results:
     intensities: pd.DataFrame | None = None
     sample_states: pd.DataFrame | None = None
     checks_unanswered: pd.DataFrame | None = None
+    control_shifts: pd.DataFrame | None = None
     response: pd.DataFrame | None = None
     response_counts: pd.DataFrame | None = None
     change: pd.DataFrame | None = None

@@ -10,6 +10,7 @@ from __future__ import annotations
 from immunoprofile.columns.definition import Column, Dtype, Table
 from immunoprofile.columns.of_samples import (
     CHECKS_UNANSWERED,
+    CONTROL_SHIFTS,
     FAILURES,
     GATES_RESOLVED,
     INTENSITIES,
@@ -23,6 +24,7 @@ __all__ = [
     "ASSOCIATION",
     "CHANGE",
     "CHECKS_UNANSWERED",
+    "CONTROL_SHIFTS",
     "FAILURES",
     "GATES_RESOLVED",
     "INTENSITIES",
@@ -45,6 +47,7 @@ TABLES: dict[str, Table] = {
         SAMPLE_STATES,
         SAMPLES_QC,
         CHECKS_UNANSWERED,
+        CONTROL_SHIFTS,
         GATES_RESOLVED,
         FAILURES,
         RESPONSE,

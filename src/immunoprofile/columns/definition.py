@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 Dtype = Literal["str", "int", "float", "bool"]
+
+MAX_LABEL = 40
+"""Characters of a label in a SAS transport file of version 5."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,20 @@ class Column:
     meaning: str
     unit: str = ""
     alias: str = ""
+
+    @property
+    def label(self) -> str:
+        """The meaning in at most 40 characters, as SAS transport files need: its first clause, or its first words.
+
+        A column whose meaning begins with a list of its words is labelled by its name.
+        """
+        clause = re.split(r"[:;,]| - ", self.meaning, maxsplit=1)[0]
+        if len(self.meaning) > MAX_LABEL and not clause[0].isupper():
+            return self.name.replace("_", " ").capitalize()
+        if len(clause) <= MAX_LABEL:
+            return self.meaning if len(self.meaning) <= MAX_LABEL else clause
+        words = clause[: MAX_LABEL - 3].rsplit(" ", 1)[0]
+        return f"{words}..."
 
 
 @dataclass(frozen=True, slots=True)

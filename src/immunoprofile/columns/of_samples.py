@@ -88,6 +88,24 @@ CHECKS_UNANSWERED = Table(
     ("sample_id", "rule_id"),
 )
 
+CONTROL_SHIFTS = Table(
+    "control_shifts",
+    "A subject's shift beside the bridging control's between the same runs: one row a later sample and fraction",
+    (
+        SAMPLE,
+        Column("from_sample_id", "str", "The subject's first sample of this panel", alias="FROMID"),
+        SUBJECT,
+        POP_ID,
+        DENOM_ID,
+        Column("batch_from", "str", "Run of the first sample", alias="BATCHFR"),
+        Column("batch_to", "str", "Run of the later sample", alias="BATCHTO"),
+        Column("log_ratio", "float", "ln of the subject's later fraction over the first", "1", "LOGRAT"),
+        Column("control_log_ratio", "float", "The same of the bridging controls of the two runs", "1", "CTLRAT"),
+        Column("expected_sd", "float", "SD of control_log_ratio from counting alone", "1", "CTLSD"),
+    ),
+    ("sample_id", "pop_id", "denom_id"),
+)
+
 INTENSITIES = Table(
     "intensities",
     "Fluorescence of populations: one row a sample, population and marker",
@@ -97,7 +115,7 @@ INTENSITIES = Table(
         Column("marker", "str", "Marker as the template names it", alias="MARKER"),
         Column("detector", "str", "Detector ($PnN) that it was read from", alias="DETECTOR"),
         Column("n_events", "int", "Events of the population with a number for this marker", "events", "NEVENTS"),
-        Column("n_nonpositive", "int", "Of these, events with a value of 0 or below", "events", "NNONPOS"),
+        Column("n_nonpositive", "int", "Events of n_events with a value of 0 or below", "events", "NNONPOS"),
         Column("median_fi", "float", "Median fluorescence, exact (mean of the middle two)", "linear", "MEDFI"),
         Column("mean_fi", "float", "Mean fluorescence", "linear", "MEANFI"),
         Column("geomean_fi", "float", "Geometric mean; NA where a value is 0 or below", "linear", "GEOFI"),
@@ -145,7 +163,12 @@ GATES_RESOLVED = Table(
         Column("kind", "str", "rectangle, polygon, ellipsoid, quadrant or boolean", alias="KIND"),
         Column("geometry", "str", "The gate's geometry in scaled coordinates, canonical JSON", alias="GEOM"),
         Column("origin", "str", "template, auto, fallback, override or frozen", alias="ORIGIN"),
-        Column("reason", "str", "Why this origin, where it is not the template", alias="REASON"),
+        Column(
+            "reason",
+            "str",
+            "Where it is not the template: how the gate was found, in whom, or why it was not",
+            alias="REASON",
+        ),
     ),
     ("sample_id", "pop_path"),
 )

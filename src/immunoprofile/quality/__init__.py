@@ -7,12 +7,14 @@ that cannot be asked gives no row but a reason. `flag_populations` puts flags on
 concerns, and on no others.
 """
 
-from immunoprofile.quality.cohort import check_bridges, check_cohort
+from immunoprofile.quality.cohort import check_bridges, check_cohort, check_residual_spill
 from immunoprofile.quality.flags import flag_populations
 from immunoprofile.quality.judge import Checks, join_checks
+from immunoprofile.quality.preparation import spillover_in_use
 from immunoprofile.quality.removal import Cleaned, remove_events
 from immunoprofile.quality.ruleset import Rule, RuleSet, Variation, load_quality_rules
 from immunoprofile.quality.sample import check_sample
+from immunoprofile.quality.shifts import control_shifts
 from immunoprofile.quality.survey import Survey, survey_events
 
 __all__ = [
@@ -24,10 +26,13 @@ __all__ = [
     "Variation",
     "check_bridges",
     "check_cohort",
+    "check_residual_spill",
     "check_sample",
+    "control_shifts",
     "flag_populations",
     "join_checks",
     "load_quality_rules",
     "remove_events",
+    "spillover_in_use",
     "survey_events",
 ]

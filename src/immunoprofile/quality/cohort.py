@@ -12,12 +12,15 @@ from immunoprofile.gating import GatingTemplate
 from immunoprofile.quality.bridge import Reading, Run, check_runs, lot_of
 from immunoprofile.quality.draws import Cohort, Draw, SampleFacts, gather_draws
 from immunoprofile.quality.judge import Answer, Checks, Measured, join_checks, judge, judge_all
+from immunoprofile.quality.preparation import residual_spill
 from immunoprofile.quality.profiles import delta_checks, in_order, sample_swaps
 from immunoprofile.quality.ruleset import Rule, RuleSet, load_quality_rules
 from immunoprofile.quality.tubes import cd3_across_tubes, identical_data
+from immunoprofile.spillover import Spillover
 
 _BRIDGE = ("bridge_control", "bridge_2_2s", "lot_change")
 _HALF = 0.5
+_NO_MATRIX = "no spillover matrix is in use"
 
 
 def check_cohort(
@@ -161,3 +164,25 @@ def _farthest(measured: Sequence[Measured]) -> list[Measured]:
         if m.item not in kept or abs(m.value) > abs(kept[m.item].value):
             kept[m.item] = m
     return list(kept.values())
+
+
+def check_residual_spill(
+    stained: Mapping[str, str], rules: RuleSet, fitted: Spillover | None = None, used: Spillover | None = None
+) -> Checks:
+    """Judge what single stains keep in other detectors after compensation.
+
+    Parameters
+    ----------
+    stained
+        Sample of each single stain to its detector; to the reason why it says nothing where `fitted` is None.
+    fitted
+        The matrix that the single stains give.
+    used
+        The matrix in use for the samples of their panel.
+    """
+    if fitted is None or used is None:
+        found: Mapping[str, Answer] = {name: why if fitted is None else _NO_MATRIX for name, why in stained.items()}
+    else:
+        left = residual_spill(fitted, used)
+        found = {name: left.get(d, "its detector is not in the matrix in use") for name, d in stained.items()}
+    return _judged(rules, list(stained), {"residual_spill": found})

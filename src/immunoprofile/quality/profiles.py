@@ -84,9 +84,12 @@ def sample_swaps(cohort: Cohort, variation: Sequence[Variation], rule: Rule) -> 
             if draw.sample.subject_id is not None:
                 subjects.setdefault(draw.sample.subject_id, []).append(draw)
         profiles = {d.sample_id: _profile(d, stable) for group in subjects.values() for d in group}
+        centres = {name: _centre([profiles[d.sample_id] for d in group]) for name, group in subjects.items()}
         for name, group in subjects.items():
             for draw in group:
-                answers[draw.sample_id] = _swap(draw, name, subjects, profiles, stable, rule)
+                own = [profiles[d.sample_id] for d in group if d is not draw]
+                others = {n: c for n, c in centres.items() if n != name}
+                answers[draw.sample_id] = _swap(profiles[draw.sample_id], own, others, stable, rule)
     return answers
 
 
@@ -100,40 +103,35 @@ def _profile(draw: Draw, stable: Sequence[Variation]) -> NDArray[np.float64]:
     return found
 
 
+Centre = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Median of a subject's visits, and how many visits have each population."""
+
+
 def _swap(
-    draw: Draw,
-    subject: str,
-    subjects: Mapping[str, Sequence[Draw]],
-    profiles: Mapping[str, NDArray[np.float64]],
+    profile: NDArray[np.float64],
+    own_visits: Sequence[NDArray[np.float64]],
+    others: Mapping[str, Centre],
     stable: Sequence[Variation],
     rule: Rule,
 ) -> Answer:
-    own_visits = [profiles[d.sample_id] for d in subjects[subject] if d is not draw]
-    if not own_visits or len(subjects) < 2:
+    if not own_visits or not others:
         return "the subject has no other visit with this panel" if not own_visits else "no other subject has this panel"
     variances = np.array([v.log_sd**2 for v in stable])
-    profile = profiles[draw.sample_id]
-    known = ~np.isnan(profile[0]) & ~np.isnan(_centre(own_visits)[0])
+    centre = _centre(own_visits)
+    known = ~np.isnan(profile[0]) & ~np.isnan(centre[0])
     if known.sum() < rule.settings["min_populations"]:
         return f"fewer than {rule.settings['min_populations']:g} stable populations are evaluable"
-    own = _distance(profile, own_visits, variances, known)
-    others = {
-        name: _distance(profile, [profiles[d.sample_id] for d in group], variances, known)
-        for name, group in subjects.items()
-        if name != subject
-    }
-    nearest = min(others, key=lambda n: (others[n], n))
-    if math.isinf(others[nearest]):
+    own = _distance(profile, centre, variances, known)
+    distances = {name: _distance(profile, found, variances, known) for name, found in others.items()}
+    nearest = min(distances, key=lambda n: (distances[n], n))
+    if math.isinf(distances[nearest]):
         return "no other subject has the same populations"
     improbable = own > stats.chi2.ppf(rule.settings["own_quantile"], int(known.sum()))
-    note = f"own {own:.1f}, {nearest} {others[nearest]:.1f}, of {int(known.sum())} populations"
-    return Measured(max(own - others[nearest], 0.0) if improbable else 0.0, note=note)
+    note = f"own {own:.1f}, {nearest} {distances[nearest]:.1f}, of {int(known.sum())} populations"
+    return Measured(max(own - distances[nearest], 0.0) if improbable else 0.0, note=note)
 
 
-def _centre(
-    visits: Sequence[NDArray[np.float64]],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Median of the visits' logarithms, and how many visits have each."""
+def _centre(visits: Sequence[NDArray[np.float64]]) -> Centre:
     logs = np.array([v[0] for v in visits])
     counts = (~np.isnan(logs)).sum(axis=0).astype(np.float64)
     centre = np.full(logs.shape[1], np.nan)
@@ -143,13 +141,10 @@ def _centre(
 
 
 def _distance(
-    profile: NDArray[np.float64],
-    visits: Sequence[NDArray[np.float64]],
-    variances: NDArray[np.float64],
-    known: NDArray[np.bool_],
+    profile: NDArray[np.float64], centre: Centre, variances: NDArray[np.float64], known: NDArray[np.bool_]
 ) -> float:
-    centre, counts = _centre(visits)
-    if np.isnan(centre[known]).any():
+    logs, counts = centre
+    if np.isnan(logs[known]).any():
         return math.inf
     spread = variances[known] * (1 + 1 / counts[known]) + profile[1, known]
-    return float(np.minimum((profile[0, known] - centre[known]) ** 2 / spread, MOST).sum())
+    return float(np.minimum((profile[0, known] - logs[known]) ** 2 / spread, MOST).sum())
