@@ -1,10 +1,14 @@
 """Automatic gates in template files: what they say, what is refused, and that every format keeps them."""
 
+import json
+
 import pytest
 
 import immunoprofile as ip
 from immunoprofile.errors import TemplateInvalidError, TemplateSyntaxError
 from immunoprofile.gating import read_gatingml, write_gatingml, write_template
+from immunoprofile.gating.formats.shape import METHOD_KEYS
+from immunoprofile.gating.formats.toml import AUTO_DEFAULTS
 
 HEAD = """
 [template]
@@ -117,3 +121,27 @@ def test_digest__covers_the_rule(tmp_path):
     one = load(tmp_path, KINDS["valley"]).digest
     other = load(tmp_path, KINDS["valley"].replace("0.8", "0.9")).digest
     assert one != other
+
+
+def test_explanation__its_example_loads(tmp_path, checkout):
+    text = (checkout / "docs" / "explanation" / "automatic_gates.md").read_text()
+    example = text.split("```toml\n")[1].split("```")[0].replace('parent = "Live"\n', "")
+    (tmp_path / "auto.toml").write_text(HEAD + example)
+    assert ip.load_template(tmp_path / "auto.toml").gates[0].auto.between == (0.3, 0.8)
+
+
+def test_explanation__names_every_method_and_its_defaults(checkout):
+    text = (checkout / "docs" / "explanation" / "automatic_gates.md").read_text()
+    rows = [line.split("|")[1:5] for line in text.splitlines() if line.startswith("| `")]
+    shown = {(r[0].strip(" `"), len(r[1].split(","))): r[3] for r in rows}
+    assert set(shown) == set(METHOD_KEYS)
+    for (method, axes), settings in shown.items():
+        for key, value in AUTO_DEFAULTS.get(method, {}).items():
+            expected = 0.95 if (method, axes, key) == ("mixture", 2, "quantile") else value
+            assert f"({expected:g})" in settings
+
+
+def test_benchmark__figures_of_the_explanation_are_the_first_score(checkout):
+    text = (checkout / "docs" / "explanation" / "automatic_gates.md").read_text()
+    first = json.loads((checkout / "benchmarks" / "results" / "automatic_gates.json").read_text())[0]["f1"]
+    assert f"mean F1 {first['mean']:.3f}, gamma-delta T cells {first['gd T cells']:.3f}" in text

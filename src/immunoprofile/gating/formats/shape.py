@@ -159,7 +159,7 @@ class AutoShape(Model):
 
 _COMMON_KEYS = {"method", "x", "pool", "fit", "drift", "min_events"}
 _CUT_KEYS = {"keep", "between"}
-_METHOD_KEYS = {
+METHOD_KEYS = {
     ("valley", 1): _CUT_KEYS | {"bandwidth"},
     ("tail", 1): _CUT_KEYS | {"bandwidth", "quantile"},
     ("quantile", 1): _CUT_KEYS | {"quantile"},
@@ -174,7 +174,7 @@ _METHOD_KEYS = {
 
 def _auto_complaints(auto: AutoShape) -> list[str]:
     axes = 1 if auto.y is None else 2
-    known = _METHOD_KEYS.get((auto.method, axes))
+    known = METHOD_KEYS.get((auto.method, axes))
     if known is None:
         return [f"method {auto.method} works on {'two axes: give y' if axes == 1 else 'one axis: leave y out'}"]
     found = [

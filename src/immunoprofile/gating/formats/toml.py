@@ -248,7 +248,7 @@ def _drafts(sense: _Sense, number: int, shape: GateShape) -> Iterator[Draft]:
     )
 
 
-_DEFAULTS: dict[str, dict[str, Any]] = {
+AUTO_DEFAULTS: dict[str, dict[str, Any]] = {
     "tail": {"quantile": 0.99},
     "quantile": {"quantile": 0.99},
     "fmo": {"quantile": 0.995},
@@ -268,7 +268,7 @@ def _rule(sense: _Sense, where: str, auto: AutoShape, fallback: Geometry | None)
         what = "the fallback has other axes than the rule"
         sense.problem(where, what, f"Give it on {' and '.join(map(printable, axes))}, in this order.", "AUTO-FALLBACK")
     given = auto.model_dump(exclude={"method", "x", "y"}, exclude_none=True)
-    defaults = dict(_DEFAULTS.get(auto.method, {}))
+    defaults = dict(AUTO_DEFAULTS.get(auto.method, {}))
     if auto.method == "mixture" and len(axes) == 2:
         defaults["quantile"] = 0.95
     settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in {**defaults, **given}.items()}
