@@ -60,6 +60,46 @@ def test_cohort__same_seed_gives_the_same_bytes_whatever_the_jobs(tmp_path: Path
     assert len(first) == 1 + 5 + 3 + 2 * n_samples  # study, sheets, truth, then a file and its labels a sample
 
 
+@pytest.mark.parametrize("scenario", ["trial", "adversarial"])
+def test_cohort__many_panels_and_controls_are_the_same_bytes_with_one_two_and_three_jobs(
+    tmp_path: Path, scenario: str
+) -> None:
+    found = [
+        _digests(
+            _small(
+                tmp_path / str(jobs), n_subjects=8, jobs=jobs, panels=("tbnk", "th"), batch_days=60, controls=True,
+                scenario=scenario,
+            )
+        )
+        for jobs in (1, 2, 3)
+    ]  # fmt: skip
+    assert found[0] == found[1] == found[2]
+    assert sum(name.endswith(".fcs") for name in found[0]) > 60
+
+
+def test_cohort__a_panel_alone_holds_the_events_it_has_beside_others(tmp_path: Path) -> None:
+    alone, beside = _small(tmp_path / "a", panels=("th",)), _small(tmp_path / "b", panels=("tbnk", "th"))
+    first = read_fcs(alone / "fcs" / "SIM-001_BL.fcs").values
+    assert np.array_equal(first, read_fcs(beside / "fcs" / "SIM-001_BL_th.fcs").values)
+
+
+def test_cohort__panels_of_one_visit_have_the_same_blood(tmp_path: Path) -> None:
+    folder = _small(tmp_path, panels=("treg", "immune14", "th"))
+    rows = [r for r in _rows(folder / "truth" / "populations.csv") if (r["pop_id"], r["denom_id"]) == ("treg", "cd4")]
+    by_visit: dict[str, list[float]] = {}
+    for row in rows:
+        by_visit.setdefault(row["sample_id"].rsplit("_", 1)[0], []).append(float(row["expected_frac"]))
+    assert len(by_visit) == 4
+    for fractions in by_visit.values():
+        assert fractions == pytest.approx([fractions[0]] * 3, rel=1e-12)  # sums in another order
+
+
+@pytest.mark.parametrize("panels", [(), ("th", "th")])
+def test_cohort__panels_are_named_once(tmp_path: Path, panels: tuple[str, ...]) -> None:
+    with pytest.raises(InputError, match=r"panels: .* is no choice of panels\. Name at least one, each once\."):
+        _small(tmp_path / "out", panels=panels)
+
+
 def test_cohort__another_seed_gives_other_events(tmp_path: Path) -> None:
     first, second = _digests(_small(tmp_path / "a", seed=1)), _digests(_small(tmp_path / "b", seed=2))
     assert first.keys() == second.keys()

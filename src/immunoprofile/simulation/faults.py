@@ -38,7 +38,7 @@ def _swap_samples(sheets: Sheets, trial: Trial, turn: int) -> tuple[Sheets, list
     patients = [r for r in sheets["samples"] if r["subject_id"] and r["panel"] == trial.panels[0].id]
     last = max(int(r["day"]) for r in patients)
     of_last = [r for r in patients if int(r["day"]) == last]
-    pair = of_last[turn : turn + 2] if turn + 2 <= len(of_last) else of_last[:2]
+    pair = of_last[turn : turn + 2] if turn + 2 <= len(of_last) else of_last[-2:]
     if len(pair) < 2:
         raise InputError(
             "swapped_samples needs two subjects with a sample at the last visit",

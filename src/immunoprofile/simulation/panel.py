@@ -239,8 +239,10 @@ def _expand(pop_id: str, file: _PanelFile, labels: Sequence[str], seen: tuple[st
 
 def _check_denominators(populations: Mapping[str, _Population]) -> None:
     for pop_id, population in populations.items():
-        unknown = [d for d in population.of if d not in populations and d != ALL_EVENTS]
-        if unknown or not population.of:
-            raise ValueError(f'population "{pop_id}": of = {list(population.of)} names no population')
+        if not population.of:
+            raise ValueError(f'population "{pop_id}" is divided by nothing')
+        for denom_id in population.of:
+            if denom_id not in populations and denom_id != ALL_EVENTS:
+                raise ValueError(f'population "{pop_id}" is divided by "{denom_id}", which is no population')
     if "lymphocytes" not in populations:
         raise ValueError("a panel needs the population lymphocytes: dead cells and doublets are drawn among them")

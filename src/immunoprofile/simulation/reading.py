@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 from typing import TypeVar
@@ -32,7 +33,9 @@ def read_data(path: Path, model: type[Model]) -> Model:
         No such file, not TOML, or values that the model does not allow: a problem for each.
     """
     try:
-        return model.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        # By way of JSON, whose lists may be tuples where nothing else is converted: "68" is not a number.
+        return model.model_validate_json(json.dumps(data, default=str), strict=True)
     except OSError as error:
         raise _fail(path, f"cannot be read: {error.strerror}", "Name a file that can be read.") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

@@ -166,8 +166,8 @@ def faults_of(scenario: Scenario, number: int, day: int) -> frozenset[Fault]:
 
 def batch_of(first_infusion: datetime.date, day: int, batch_days: int) -> str:
     """The run day of a draw: periods of so many days since the trial's first enrolment, counted from 1."""
-    since = (first_infusion - FIRST_ENROLMENT).days + day + batch_days
-    return f"B{since // batch_days:02d}"
+    since = (first_infusion - FIRST_ENROLMENT).days + day - BASELINE_DAY
+    return f"B{since // batch_days + 1:02d}"
 
 
 def _draw_panel_noise(seed: int, number: int, day: int, panel: Panel) -> dict[str, tuple[float, float]]:
