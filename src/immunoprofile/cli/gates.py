@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from immunoprofile.cli.console import show, show_table
+from immunoprofile.cli.gates_test import test_template
 from immunoprofile.cli.options import verbosity_options
 from immunoprofile.errors import printable
 
@@ -117,3 +118,6 @@ def _bounds_words(gate: Gate) -> str:
         return gate.geometry.kind
     low, high = bounds[0]
     return " and ".join([*([] if low is None else [f">= {low:g}"]), *([] if high is None else [f"< {high:g}"])])
+
+
+gates.add_command(test_template)
