@@ -294,3 +294,37 @@ def test_frozen__fallback_stays_a_fallback(load, tube):
     again = resolve_template(template, [sample("a", tube())], frozen=cold)["a"].template
     assert again.gate("T").origin == "fallback"
     assert cut_of(again) == 0.5
+
+
+def test_resolve__optional_marker_that_is_missing_leaves_its_gates_out(load, tube, tmp_path):
+    file = tmp_path / "auto.toml"
+    load()
+    file.write_text(file.read_text().replace("CD4 = {", "CD4 = { optional = true,"))
+    template = ip.load_template(file)
+    events = tube()
+    write_fcs(tmp_path / "x.fcs", events.linear()[:, :1].astype(np.float32), [ChannelSpec("B1-A", "CD3")])
+    lacking = read_fcs(tmp_path / "x.fcs")
+    found = resolve_template(template, [sample("a", lacking), sample("b", events, visit="W4")], baseline="BL")
+    assert cut(found["a"]) == cut(found["b"]) == pytest.approx(0.5, abs=PLACE)
+    assert "a lacks an optional marker of its rule" in found["b"].template.gate("T/CD4+").reason
+    members = ip.apply_template(found["a"].template, lacking)
+    assert not check_gates(found["a"], members, lacking, None)[1:]
+
+
+def test_resolve__boolean_between_automatic_gates_is_followed(load, tube, tmp_path):
+    load()
+    file = tmp_path / "auto.toml"
+    inner = file.read_text().replace('parent = "T"', 'parent = "All T"')
+    file.write_text(inner + '[[gate]]\nname = "All T"\nboolean = { and = ["T"] }\n')
+    found = resolve_template(ip.load_template(file), [sample("a", tube())])["a"]
+    assert cut(found, "All T/CD4+") == pytest.approx(0.5, abs=PLACE)
+
+
+def test_resolve__pool_of_many_samples_takes_fewer_events_of_each(load, tube, monkeypatch):
+    from immunoprofile.gating.automatic import resolve
+
+    monkeypatch.setattr(resolve, "MOST_EVENTS", 4_000)
+    monkeypatch.setattr(resolve, "_POOL_EVENTS", 4_000)
+    samples = [sample(name, tube(), visit=name) for name in "abcd"]
+    found = resolve_template(load('fit = "all"'), samples)
+    assert cut(found["a"]) == pytest.approx(0.5, abs=2 * PLACE)

@@ -34,6 +34,11 @@ def axis_span(dimension: Dimension, samples: Sequence[Values]) -> float:
     return span if span > 0 and math.isfinite(span) else 1.0
 
 
+def rounded(place: float, span: float) -> float:
+    """A place to a millionth of its axis: a thousandth of the narrowest population, far above rounding."""
+    return round(place, 6 - math.ceil(math.log10(span)))
+
+
 def open_ends(dimension: Dimension) -> tuple[float, float]:
     """Two places of the axis that no event reaches: where an open side of an outline may lie."""
     if isinstance(dimension.scale, FlowJoBiex):

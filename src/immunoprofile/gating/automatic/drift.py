@@ -10,7 +10,7 @@ from immunoprofile.errors import printable
 from immunoprofile.fcs import Events
 from immunoprofile.gating.automatic.fit import drift_limit, own_place
 from immunoprofile.gating.automatic.pools import key_words
-from immunoprofile.gating.automatic.resolve import GateRecord, Resolved
+from immunoprofile.gating.automatic.records import GateRecord, Resolved
 from immunoprofile.gating.automatic.values import scaled_values
 from immunoprofile.gating.gates import Gate
 from immunoprofile.gating.membership import Membership

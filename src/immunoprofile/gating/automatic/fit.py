@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from immunoprofile.gating.automatic.axes import axis_span
+from immunoprofile.gating.automatic.axes import axis_span, rounded
 from immunoprofile.gating.automatic.lines import Line, Place, find_crossing, find_quantile, find_tail, find_valley
 from immunoprofile.gating.automatic.planes import (
     Outline,
@@ -36,8 +36,6 @@ _IN_A_PLANE: dict[str, Callable[[AutoRule, Sequence[Values]], Outline]] = {
 }
 _OF_ITS_OWN = frozenset({"valley", "tail", "mixture"})
 """Methods on one axis whose cut moves with the sample's own populations; the others move by definition."""
-_DECIMALS = 6
-"""Places are kept to a millionth of an axis: a thousandth of the narrowest population, far above rounding."""
 DRIFT = 0.05
 """A sample's own cut further off than this share of the axis is a finding: a good fifth of a decade on a logicle axis
 of 4.5 decades, the size of a step of a voltage check that laboratories act on."""
@@ -79,7 +77,7 @@ def fit_rule(rule: AutoRule, samples: Sequence[Values], fallback: Geometry) -> F
     place = _ON_A_LINE[rule.method](line)
     if place.at is None:
         return Fit(None, place.words, span=line.span)
-    at = round(place.at, _DECIMALS)
+    at = rounded(place.at, line.span)
     cut = _cut(rule, at, fallback)
     if cut is None:
         return Fit(None, f"{place.words}, beyond the other bound of the fallback", span=line.span)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from immunoprofile.gating.automatic.fit import Fit
 from immunoprofile.gating.automatic.planes import Split
-from immunoprofile.gating.automatic.resolve import FrozenGate, GateRecord, Resolved
+from immunoprofile.gating.automatic.records import FrozenGate, GateRecord, Resolved
 from immunoprofile.gating.gates import Dimension, Ellipsoid, Gate, Geometry, Polygon, Rectangle
 from immunoprofile.gating.template import GatingTemplate
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from immunoprofile.gating.automatic.axes import axis_span, open_ends
+from immunoprofile.gating.automatic.axes import axis_span, open_ends, rounded
 from immunoprofile.gating.automatic.mixture import even_sample, fit_mixture
 from immunoprofile.gating.automatic.peaks import estimate_density, find_valleys
 from immunoprofile.gating.gates import AutoRule, Ellipsoid, Polygon
@@ -20,7 +20,6 @@ Vertices = list[tuple[float, float]]
 _COARSE_STEP, _FINE_STEP = 3.0, 0.5
 _LEAST_SHARE = 0.002
 _LEAST_EVENTS = 20
-_DECIMALS = 6
 _PAIRS, _ROUNDS = 3.0, 5
 
 
@@ -56,7 +55,7 @@ def find_separation(rule: AutoRule, samples: Sequence[Values]) -> Outline:
     normal = np.array([math.cos(math.radians(best.angle)), math.sin(math.radians(best.angle))]) / spans
     side = 1.0 if normal @ np.array(rule.target) >= best.at else -1.0
     x, y = rule.dimensions
-    vertices = _half_plane(side * normal, side * best.at, open_ends(x), open_ends(y))
+    vertices = _half_plane(rule, side * normal, side * best.at, spans)
     if len(vertices) < 3:
         return Outline(None, "the line found lies off the axes")
     words = f"line at {best.angle:g} degrees, {best.at:.4g} from the origin in axis lengths"
@@ -90,25 +89,26 @@ def _best_split(scaled: Values, angles: Values, bandwidth: float | None) -> Spli
             if fewest < max(_LEAST_EVENTS, _LEAST_SHARE * along.size):
                 continue
             if best is None or valley.depth > best.depth + 1e-9:
-                best = Split(round(float(angle), 3), round(valley.at, _DECIMALS), valley.depth)
+                best = Split(round(float(angle), 3), rounded(valley.at, 1.0), valley.depth)
     return best
 
 
-def _half_plane(normal: Values, at: float, x: tuple[float, float], y: tuple[float, float]) -> Vertices:
-    """The part of a box where ``normal . point >= at``."""
+def _half_plane(rule: AutoRule, normal: Values, at: float, spans: Values) -> Vertices:
+    """The part of the plane where ``normal . point >= at``, its open sides where no event reaches."""
+    x, y = (open_ends(d) for d in rule.dimensions)
     corners = [np.array(c) for c in ((x[0], y[0]), (x[1], y[0]), (x[1], y[1]), (x[0], y[1]))]
     kept: Vertices = []
     for here, there in zip(corners, [*corners[1:], corners[0]], strict=True):
         a, b = float(normal @ here) - at, float(normal @ there) - at
         if a >= 0:
-            kept.append(_vertex(here))
+            kept.append(_vertex(here, spans))
         if (a >= 0) != (b >= 0):
-            kept.append(_vertex(here + (there - here) * (a / (a - b))))
+            kept.append(_vertex(here + (there - here) * (a / (a - b)), spans))
     return kept
 
 
-def _vertex(point: Values) -> tuple[float, float]:
-    return round(float(point[0]), _DECIMALS), round(float(point[1]), _DECIMALS)
+def _vertex(point: Values, spans: Values) -> tuple[float, float]:
+    return rounded(float(point[0]), float(spans[0])), rounded(float(point[1]), float(spans[1]))
 
 
 def find_singlets(rule: AutoRule, samples: Sequence[Values]) -> Outline:
@@ -132,12 +132,14 @@ def find_singlets(rule: AutoRule, samples: Sequence[Values]) -> Outline:
         if spread is None:
             return Outline(None, "no line: too few events above it")
         kept = kept[:, residual > -_PAIRS * _spread_at(kept[0], spread)]
+    assert spread is not None
     width = float(rule.width or 0)
     ends = np.array([low - 0.02 * (high - low), high + 0.05 * (high - low)])
     reach, centre = width * _spread_at(ends, spread), start + slope * ends
     below, above = (list(zip(ends, centre + sign * reach, strict=True)) for sign in (-1, 1))
     first, second = rule.dimensions
-    shape = Polygon((first, second), tuple(_vertex(np.array(v)) for v in (*below, *above[::-1])))
+    spans = _spans(rule, samples)
+    shape = Polygon((first, second), tuple(_vertex(np.array(v), spans) for v in (*below, *above[::-1])))
     return Outline(shape, f"band of {width:g} SD about the line {start:.4g} + {slope:.4g} x")
 
 
@@ -183,14 +185,16 @@ def find_ellipse(rule: AutoRule, samples: Sequence[Values]) -> Outline:
     if isinstance(fitted, str):
         return Outline(None, fitted)
     assert rule.target is not None
-    away = ((fitted.means - np.array(rule.target)) / _spans(rule, samples)) ** 2
+    spans = _spans(rule, samples)
+    away = ((fitted.means - np.array(rule.target)) / spans) ** 2
     k = int(np.argmin(away.sum(axis=1)))
     share = float(fitted.weights[k])
     if share * fitted.n_events < _LEAST_EVENTS:
         return Outline(None, f"the component nearest to the target holds {share:.2%} of the events")
-    covariance = tuple(tuple(round(float(v), 12) for v in row) for row in fitted.covariances[k])
-    center = _vertex(fitted.means[k])
-    distance = round(float(chi2.ppf(rule.quantile, 2)), _DECIMALS)
+    # Nine digits: what the EM's last bits are does not reach the gate.
+    covariance = tuple(tuple(float(f"{v:.9g}") for v in row) for row in fitted.covariances[k])
+    center = _vertex(fitted.means[k], spans)
+    distance = rounded(float(chi2.ppf(rule.quantile, 2)), 1.0)
     shape = Ellipsoid(rule.dimensions, center, covariance, distance)
     if not shape.is_ellipsoid:
         return Outline(None, "the component nearest to the target is flat")

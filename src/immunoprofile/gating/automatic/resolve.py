@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from immunoprofile.errors import ImmunoprofileError, printable
+from immunoprofile.errors import printable
 from immunoprofile.gating.automatic.fit import Fit, fit_rule
 from immunoprofile.gating.automatic.pools import (
     BRIDGE,
@@ -23,66 +23,15 @@ from immunoprofile.gating.automatic.pools import (
     pool_key,
     unbridged_batches,
 )
-from immunoprofile.gating.automatic.values import Values, has_axes, scaled_values
+from immunoprofile.gating.automatic.reading import read_parents
+from immunoprofile.gating.automatic.records import Frozen, GateRecord, Resolved
+from immunoprofile.gating.automatic.values import MOST_EVENTS, Values
 from immunoprofile.gating.gates import AutoRule, Boolean, Gate
-from immunoprofile.gating.membership import run_plan
 from immunoprofile.gating.paths import ROOT
-from immunoprofile.gating.plan import compile_plan
 from immunoprofile.gating.template import GatingTemplate, Marker
 
-_COUNTED = frozenset({"quantile", "fmo"})
-"""Methods that count events; the others look at densities, which a pile-up at the end of a range would bend."""
-
-
-@dataclass(frozen=True, slots=True)
-class GateRecord:
-    """How one automatic gate was settled for one sample.
-
-    Attributes
-    ----------
-    pool, fitted
-        Whose gate it shares, and the samples it was found in.
-    words
-        How it was found, in whom, or why it was not.
-    unbridged
-        Batches of the pool without a bridging control, where it spans several.
-    """
-
-    path: str
-    pool: Key
-    fitted: tuple[str, ...]
-    fit: Fit
-    words: str
-    unbridged: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Resolved:
-    """A template with every automatic gate settled, and how each was.
-
-    Attributes
-    ----------
-    template
-        Gates alike and in the same order; geometries are those found, or the fallbacks. Its digest is that of the
-        template as declared.
-    """
-
-    template: GatingTemplate
-    records: Mapping[str, GateRecord] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class FrozenGate:
-    """A gate of an earlier run, applied as it stands."""
-
-    fit: Fit
-    pool: Key
-    fitted: tuple[str, ...]
-    words: str
-
-
-Frozen = Mapping[str, Mapping[str, FrozenGate]]
-"""Sample id to path to gate."""
+_POOL_EVENTS = 4_000_000
+"""Events of all samples of a pool together: 32 MB an axis."""
 
 
 def has_automatic_gates(template: GatingTemplate) -> bool:
@@ -124,7 +73,7 @@ def resolve_template(
     work = _Work(template, samples, baseline, frozen or {})
     with ThreadPoolExecutor(max(1, jobs)) as executor:
         for gates in _rounds(template):
-            work.settle(gates, lambda f, tasks: list(executor.map(f, tasks)))
+            work.settle(gates, lambda f, tasks: list(executor.map(f, tasks)), max(1, jobs))
     found = {s.sample_id: Resolved(work.template_of(s.sample_id), work.records[s.sample_id]) for s in work.pooled}
     for control in (c for c in work.controls if c.control != BRIDGE):
         owner = nearest_patient(control, work.patients)
@@ -167,7 +116,18 @@ class _Task:
 
     sample: PoolSample
     owner: str
-    gates: tuple[Gate, ...]
+    gates: tuple[tuple[Gate, int], ...]
+
+
+def _task(place: tuple[str, str], pools: Sequence[_Pool]) -> _Task:
+    """What to read in one file, each gate with the most events that its pool takes of a sample."""
+    sample = next(s for s in pools[0].sources if s.sample_id == place[0])
+    return _Task(sample, place[1], tuple((p.gate, _most_events(p)) for p in pools))
+
+
+def _most_events(pool: _Pool) -> int:
+    """Events of one sample: fewer where a pool has many, so that it fits into memory whole."""
+    return max(MOST_EVENTS // 10, min(MOST_EVENTS, _POOL_EVENTS // len(pool.sources)))
 
 
 _Map = Callable[[Callable[[_Task], dict[str, "Values | str"]], Sequence[_Task]], Iterable[dict[str, "Values | str"]]]
@@ -191,21 +151,30 @@ class _Work:
         found = self.settled[sample_id]
         return replace(self.template, gates=tuple(found.get(g.path, g) for g in self.template.gates))
 
-    def settle(self, gates: Sequence[Gate], run: _Map) -> None:
-        """Find the gates of one round for everybody."""
-        pools = [pool for gate in gates for pool in self._pools(gate)]
-        wanted: dict[tuple[str, str], list[Gate]] = {}
-        readers: dict[tuple[str, str], PoolSample] = {}
+    def settle(self, gates: Sequence[Gate], run: _Map, window: int) -> None:
+        """Find the gates of one round for everybody.
+
+        So many pools at a time: their events are held until their gates are found, and no longer.
+        """
+        by_key: dict[Key, list[_Pool]] = {}
+        for gate in gates:
+            for pool in self._pools(gate):
+                by_key.setdefault(pool.key, []).append(pool)
+        groups = [by_key[k] for k in sorted(by_key)]
+        for start in range(0, len(groups), window):
+            self._settle_pools([p for group in groups[start : start + window] for p in group], run)
+
+    def _settle_pools(self, pools: Sequence[_Pool], run: _Map) -> None:
+        wanted: dict[tuple[str, str], list[_Pool]] = {}
         for pool in pools:
             for source in pool.sources:
-                place = (source.sample_id, pool.owner or source.sample_id)
-                wanted.setdefault(place, []).append(pool.gate)
-                readers[place] = source
-        tasks = [_Task(readers[p], p[1], tuple(g)) for p, g in sorted(wanted.items(), key=lambda item: item[0])]
+                wanted.setdefault((source.sample_id, pool.owner or source.sample_id), []).append(pool)
+        tasks = [_task(place, of_place) for place, of_place in sorted(wanted.items(), key=lambda item: item[0])]
         found = {
-            (t.sample.sample_id, t.owner, path): v for t, r in zip(tasks, run(self._read, tasks), strict=True)
-            for path, v in r.items()
-        }  # fmt: skip
+            (t.sample.sample_id, t.owner, path): v
+            for t, read in zip(tasks, run(self._read, tasks), strict=True)
+            for path, v in read.items()
+        }
         for pool in pools:
             self._settle_pool(pool, found)
 
@@ -250,37 +219,7 @@ class _Work:
         return _Pool(gate, rule, key, members, tuple(controls), f"control fmo:{printable(name, 40)}", owner)
 
     def _read(self, task: _Task) -> dict[str, Values | str]:
-        """Values of each gate's axes in its parent, or why there are none."""
-        assert task.sample.events is not None
-        try:
-            return self._values(task)
-        except ImmunoprofileError as problem:
-            words = f"{printable(task.sample.sample_id, 60)} cannot be gated ({problem.code})"
-            return {g.path: words for g in task.gates}
-
-    def _values(self, task: _Task) -> dict[str, Values | str]:
-        events, matrix = task.sample.events, task.sample.replacement
-        assert events is not None
-        template = _above(self.template_of(task.owner), {g.parent for g in task.gates})
-        plan = compile_plan(template, events.channels, events.spillover, replacement=matrix)
-        members = run_plan(plan, events)
-        found: dict[str, Values | str] = {}
-        for gate in task.gates:
-            assert gate.auto is not None
-            name = printable(task.sample.sample_id, 60)
-            if gate.parent not in members.paths:
-                found[gate.path] = f"{name} lacks an optional marker of its parent"
-                continue
-            mask = members.mask(gate.parent)
-            if not has_axes(template, gate.auto.dimensions, events, matrix):
-                found[gate.path] = f"{name} lacks an optional marker of its rule"
-                continue
-            values = scaled_values(
-                template, gate.auto.dimensions, events, matrix, mask, drop_saturated=gate.auto.method not in _COUNTED
-            )
-            few = values.shape[1] < gate.auto.min_events
-            found[gate.path] = f"{name} has {values.shape[1]} events in the parent" if few else values
-        return found
+        return read_parents(self.template_of(task.owner), task.sample, task.gates)
 
     def _settle_pool(self, pool: _Pool, found: Mapping[tuple[str, str, str], Values | str]) -> None:
         read = [(s.sample_id, found[s.sample_id, pool.owner or s.sample_id, pool.gate.path]) for s in pool.sources]
@@ -325,20 +264,3 @@ def _words(pool: _Pool, fit: Fit, names: Sequence[str], lost: Sequence[str]) -> 
         where = f"; pool {key_words(pool.key)}" + (f", found in {shown} ({pool.who})" if names else "")
         parts = [f"{pool.rule.method}: {fit.words}{where}"]
     return "; ".join([*parts, *lost])
-
-
-def _above(template: GatingTemplate, wanted: Iterable[str]) -> GatingTemplate:
-    """The template's gates that some populations rest on, and no others."""
-    kept: set[str] = set()
-    waiting = [p for p in wanted if p != ROOT]
-    while waiting:
-        path = waiting.pop()
-        if path in kept or path == ROOT:
-            continue
-        kept.add(path)
-        gate = template.gate(path)
-        waiting.append(gate.parent)
-        if isinstance(gate.geometry, Boolean):
-            waiting.extend(t.path for t in gate.geometry.terms)
-    gates = tuple(g for g in template.gates if g.path in kept)
-    return replace(template, gates=gates, reports=(), limits=())

@@ -30,13 +30,14 @@ def scaled_values(
     mask: NDArray[np.bool_],
     *,
     drop_saturated: bool = True,
+    most: int = MOST_EVENTS,
 ) -> Values:
     """Scaled values of some dimensions for some events of a file.
 
     Parameters
     ----------
     mask : (n_events,)
-        The population. Of more than `MOST_EVENTS` so many are taken, at even steps through the file.
+        The population. Of more than `most` events so many are taken, at even steps through the file.
     drop_saturated
         Leave events at the top of a detector's range out: they are piled up there, whatever they were.
 
@@ -52,8 +53,8 @@ def scaled_values(
     """
     table = _sources(template, dimensions, events, replacement)
     chosen = np.flatnonzero(mask)
-    if chosen.size > MOST_EVENTS:
-        chosen = chosen[(np.arange(MOST_EVENTS) * chosen.size) // MOST_EVENTS]
+    if chosen.size > most:
+        chosen = chosen[(np.arange(most) * chosen.size) // most]
     raw = _read(events, table, chosen)
     sources = table.of_gate["axes"]
     found = np.vstack([d.scale(_values(s, table, raw)) for d, s in zip(dimensions, sources, strict=True)])

@@ -220,7 +220,7 @@ def gate_info(gate: Gate, *, part: bool = False) -> GateInfo:
 
 def _auto_info(rule: AutoRule) -> AutoInfo:
     settings = {f.name: getattr(rule, f.name) for f in fields(rule) if f.name != "dimensions"}
-    return AutoInfo(**{k: list(v) if isinstance(v, tuple) else v for k, v in settings.items()})
+    return AutoInfo.model_validate({k: list(v) if isinstance(v, tuple) else v for k, v in settings.items()})
 
 
 def rule_of(info: GateInfo | None, dimensions: tuple[Dimension, ...]) -> AutoRule | None:
