@@ -3,13 +3,14 @@
 `layout` works out a template's rows once; `tabulate` fills them for a sample; `absolute` turns counts into cells per
 microlitre; `states` and `status` say what treatment, biology and counting leave of each row; `intensities` says how
 brightly each population shines, `fmo` compares that with its controls; `settings` holds the thresholds and treatment
-states, each with its source, `flags` their meaning in words.
+states, each with its source, `flags` their meaning in words, `references` the ranges that may stand beside a value.
 """
 
 from immunoprofile.populations.absolute import Reference, choose_references, references_of
 from immunoprofile.populations.flags import population_flags, status_meanings
 from immunoprofile.populations.fmo import compare_fmo, fmo_marker
 from immunoprofile.populations.intensities import measure_intensities
+from immunoprofile.populations.references import ReferenceRange, find_ranges, load_ranges
 from immunoprofile.populations.settings import (
     State,
     TableSettings,
@@ -26,6 +27,7 @@ __all__ = [
     "Given",
     "Holding",
     "Reference",
+    "ReferenceRange",
     "State",
     "TableSettings",
     "Threshold",
@@ -34,7 +36,9 @@ __all__ = [
     "compare_fmo",
     "default_settings",
     "describe_states",
+    "find_ranges",
     "fmo_marker",
+    "load_ranges",
     "load_settings",
     "load_states",
     "load_thresholds",

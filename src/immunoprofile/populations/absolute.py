@@ -189,7 +189,7 @@ def _in_blood(layout: Layout, path: str, reference: Reference) -> NDArray[np.boo
     top = layout.path_of_role("leukocytes") or layout.path_of_role("lymphocytes")
     debris = [g.path for g in layout.template.gates if g.role in {"singlets", "live"}] if top is None else []
     above = {a for p in (path, top, *debris) if p is not None for a in layout.template.ancestors(p)} | set(debris)
-    return ~layout.within(path) & np.array([p not in above for p in layout.paths])
+    return np.asarray(~layout.within(path) & np.array([p not in above for p in layout.paths]))
 
 
 def _ratio_limits(count: NDArray[np.int64], total: int) -> tuple[Floats, Floats]:

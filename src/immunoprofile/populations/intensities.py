@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -43,7 +43,7 @@ _MOST_BYTES = 64_000_000
 _FLUORESCENCE = Asinh(t=262144.0, m=4.5, a=0.0)
 
 
-class PanelEvents(EventSource):
+class PanelEvents(EventSource, Protocol):
     """Events whose own spillover matrix is known."""
 
     @property

@@ -64,4 +64,4 @@ def to_spreadsheet_csv(populations: pd.DataFrame) -> bytes:
         if wide[name].dtype == "string":
             wide[name] = wide[name].map(defuse, na_action="ignore")
     wide.columns = pd.Index([defuse(str(c)) for c in wide.columns])
-    return b"\xef\xbb\xbf" + wide.to_csv(index=False, lineterminator="\r\n").encode("utf-8")
+    return b"\xef\xbb\xbf" + str(wide.to_csv(index=False, lineterminator="\r\n")).encode("utf-8")
