@@ -15,6 +15,7 @@ from immunoprofile.gating import load_template
 from immunoprofile.quality import (
     check_bridges,
     check_cohort,
+    check_matrices,
     check_residual_spill,
     control_shifts,
     flag_populations,
@@ -375,3 +376,24 @@ def test_residual_spill__levels_and_reasons() -> None:
     checks = check_residual_spill({"sa": "A", "sb": "B", "sc": "C"}, RULES, fitted, used)
     assert checks.rows.set_index("sample_id")["level"].to_dict() == {"sa": "fail", "sb": "pass"}
     assert checks.unanswered["reason"].tolist() == ["its detector is not in the matrix in use"]
+
+
+def test_spillover_differs__transposed_matrix_of_one_sample_is_found() -> None:
+    rng = np.random.default_rng(9)
+    base = np.array([[1.0, 0.2, 0.05], [0.02, 1.0, 0.1], [0.0, 0.03, 1.0]])
+    names = ("A", "B", "C")
+    used = {f"s{i}": Spillover(names, base + (1 - np.eye(3)) * rng.normal(0, 0.005, (3, 3))) for i in range(5)}
+    used["odd"] = Spillover(names, base.T)
+    order = [2, 0, 1]
+    used["permuted"] = Spillover(tuple(names[i] for i in order), base[np.ix_(order, order)])
+    checks = check_matrices({"p": used}, RULES)
+    levels = checks.rows.set_index("sample_id")["level"].to_dict()
+    assert levels == {**dict.fromkeys(used, "pass"), "odd": "fail"}
+    detail = checks.rows.set_index("sample_id").loc["odd", "detail"]
+    assert "A in B: 0.020, median 0." in detail or "B in A: 0.200, median 0." in detail
+
+
+def test_spillover_differs__two_matrices_have_no_median() -> None:
+    used = {"a": Spillover(("A", "B"), np.eye(2)), "b": Spillover(("A", "C"), np.eye(2))}
+    reasons = check_matrices({"p": used}, RULES).unanswered["reason"]
+    assert set(reasons) == {"fewer than 3 samples of the panel have a matrix of these detectors"}

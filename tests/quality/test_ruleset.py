@@ -58,6 +58,8 @@ EDGES = [
     ("spillover_entries", 1.5, "warn", "above"),
     ("spillover_entries", -0.05, "fail", "below"),
     ("spillover_entries", 3.0, "fail", "above"),
+    ("spillover_differs", 0.05, "warn", "above"),
+    ("spillover_differs", 0.15, "fail", "above"),
     ("residual_spill", -0.01, "warn", "below"),
     ("residual_spill", 0.01, "warn", "above"),
     ("residual_spill", -0.05, "fail", "below"),

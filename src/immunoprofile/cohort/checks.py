@@ -19,6 +19,7 @@ from immunoprofile.quality import (
     RuleSet,
     check_bridges,
     check_cohort,
+    check_matrices,
     check_residual_spill,
     control_shifts,
     flag_populations,
@@ -42,6 +43,7 @@ def bridge_controls(samples: Iterable[Sample], templates: Mapping[str, GatingTem
 def with_checks(
     results: Results,
     work: Work,
+    profiled: Sequence[Profiled],
     rules: RuleSet,
     bridges: Work = (),
     found: Sequence[Profiled] = (),
@@ -51,8 +53,8 @@ def with_checks(
 
     Parameters
     ----------
-    work
-        The samples and their templates.
+    work, profiled
+        The samples with their templates and what became of them, in the same order.
     bridges, found
         The bridging controls and what became of them, in the same order.
     singles
@@ -67,6 +69,7 @@ def with_checks(
             Checks(tables["samples_qc"], tables["checks_unanswered"]),
             check_cohort(results.populations, samples, templates=templates, rules=rules),
             check_bridges(tables["populations"], controls, samples, intensities=tables["intensities"], rules=rules),
+            check_matrices(_matrices(work, profiled), rules),
             check_singles(singles, work, rules),
         ]
     )
@@ -85,6 +88,15 @@ def with_checks(
 
 
 _TABLES = {t.name: t for t in (POPULATIONS, INTENSITIES, SAMPLES_QC, CHECKS_UNANSWERED)}
+
+
+def _matrices(work: Work, profiled: Sequence[Profiled]) -> dict[str, dict[str, Spillover]]:
+    """Panel to sample to the matrix in use."""
+    panels: dict[str, dict[str, Spillover]] = {}
+    for (sample, _), done in zip(work, profiled, strict=True):
+        if done.spillover is not None:
+            panels.setdefault(sample.panel or "", {})[sample.sample_id] = done.spillover
+    return panels
 
 
 def _unanswered(results: Results) -> pd.DataFrame:

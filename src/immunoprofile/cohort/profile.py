@@ -103,7 +103,7 @@ def profile_samples(
     cuts = Cuts(dict.fromkeys({s.panel or "" for s in samples}, settled))
     found = _run([(s, loaded) for s in samples], setting, _cores(jobs), None, progress, cuts)
     results = _collect(found, "", samples, {}, {f"template {loaded.id}": loaded.digest})
-    results = with_checks(results, [(s, loaded) for s in samples], tabling.rules)
+    results = with_checks(results, [(s, loaded) for s in samples], found, tabling.rules)
     return write_results(results, folder, options={"template": loaded.id})
 
 
@@ -135,7 +135,7 @@ def profile_study(
     bridges = bridge_controls(study.samples, templates)
     bridged = _run(bridges, setting, _cores(jobs), executor, None, cuts) if bridges else []
     singles = [s for s in study.samples if str(s.control).startswith("single:")]
-    return with_checks(results, work, setting.tabling.rules, bridges, bridged, singles)
+    return with_checks(results, work, found, setting.tabling.rules, bridges, bridged, singles)
 
 
 def _study_tabling(study: Study, templates: Mapping[str, GatingTemplate], samples: Sequence[Sample]) -> Tabling:

@@ -25,7 +25,7 @@ from immunoprofile.populations import (
     states_at,
     tabulate,
 )
-from immunoprofile.quality import RuleSet, check_sample, load_quality_rules, remove_events, survey_events
+from immunoprofile.quality import RuleSet, check_sample, load_quality_rules, remove_events, spillover_in_use, survey_events
 from immunoprofile.spillover import Spillover, read_spillover
 from immunoprofile.study import Sample
 from immunoprofile.tables import build_frame, join_frames
@@ -39,6 +39,7 @@ class Profiled:
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     failure: Mapping[str, Any] | None = None
     fcs_sha256: str | None = None
+    spillover: Spillover | None = None
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,8 @@ def profile_sample(
             sample.sample_id,
             failure=describe_failure(sample.sample_id, "sample", stage, problem, sample.file),
         )
-    return Profiled(sample.sample_id, tables, fcs_sha256=digest)
+    used = spillover_in_use(template, events, replacement)
+    return Profiled(sample.sample_id, tables, fcs_sha256=digest, spillover=used)
 
 
 def check_settled(

@@ -7,7 +7,7 @@ that cannot be asked gives no row but a reason. `flag_populations` puts flags on
 concerns, and on no others.
 """
 
-from immunoprofile.quality.cohort import check_bridges, check_cohort, check_residual_spill
+from immunoprofile.quality.cohort import check_bridges, check_cohort, check_matrices, check_residual_spill
 from immunoprofile.quality.flags import flag_populations
 from immunoprofile.quality.judge import Checks, join_checks
 from immunoprofile.quality.preparation import spillover_in_use
@@ -26,6 +26,7 @@ __all__ = [
     "Variation",
     "check_bridges",
     "check_cohort",
+    "check_matrices",
     "check_residual_spill",
     "check_sample",
     "control_shifts",

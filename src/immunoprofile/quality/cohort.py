@@ -12,7 +12,7 @@ from immunoprofile.gating import GatingTemplate
 from immunoprofile.quality.bridge import Reading, Run, check_runs, lot_of
 from immunoprofile.quality.draws import Cohort, Draw, SampleFacts, gather_draws
 from immunoprofile.quality.judge import Answer, Checks, Measured, join_checks, judge, judge_all
-from immunoprofile.quality.preparation import residual_spill
+from immunoprofile.quality.preparation import residual_spill, spillover_differences
 from immunoprofile.quality.profiles import delta_checks, in_order, sample_swaps
 from immunoprofile.quality.ruleset import Rule, RuleSet, load_quality_rules
 from immunoprofile.quality.tubes import cd3_across_tubes, identical_data
@@ -164,6 +164,19 @@ def _farthest(measured: Sequence[Measured]) -> list[Measured]:
         if m.item not in kept or abs(m.value) > abs(kept[m.item].value):
             kept[m.item] = m
     return list(kept.values())
+
+
+def check_matrices(matrices: Mapping[str, Mapping[str, Spillover]], rules: RuleSet | None = None) -> Checks:
+    """Judge the matrices in use for the samples of each panel against their median.
+
+    Parameters
+    ----------
+    matrices
+        Panel to sample to the matrix in use.
+    """
+    rules = rules or load_quality_rules()
+    found = {name: answer for used in matrices.values() for name, answer in spillover_differences(used).items()}
+    return _judged(rules, list(found), {"spillover_differs": found})
 
 
 def check_residual_spill(

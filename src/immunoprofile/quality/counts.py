@@ -41,25 +41,30 @@ def share_of_parent(members: Membership, role: str) -> Answer:
 
 def lymphosum(members: Membership) -> Answer:
     """(T + B + NK) / lymphocytes."""
-    return _sum_of(members, ("t", "b", "nk"), "lymphocytes")
+    counts = _counts_of(members, ("t", "b", "nk", "lymphocytes"))
+    if isinstance(counts, str):
+        return counts
+    total = sum(counts[:3])
+    return Measured(total / counts[3], note=f"{total:,} of {counts[3]:,}")
 
 
 def cd4_cd8_of_t(members: Membership) -> Answer:
-    """(CD4 + CD8) / T - 1."""
-    found = _sum_of(members, ("cd4", "cd8"), "t")
-    return Measured(found.value - 1, note=found.note) if isinstance(found, Measured) else found
+    """(CD4 + CD8 - T) / lymphocytes."""
+    counts = _counts_of(members, ("cd4", "cd8", "t", "lymphocytes"))
+    if isinstance(counts, str):
+        return counts
+    cd4, cd8, t, lymphocytes = counts
+    return Measured((cd4 + cd8 - t) / lymphocytes, note=f"{cd4 + cd8:,} and {t:,} of {lymphocytes:,}")
 
 
-def _sum_of(members: Membership, parts: tuple[str, ...], whole: str) -> Answer:
-    paths = {role: role_path(members, role) for role in (*parts, whole)}
+def _counts_of(members: Membership, roles: tuple[str, ...]) -> tuple[int, ...] | str:
+    """Events of several roles, the last of which holds some."""
+    paths = {role: role_path(members, role) for role in roles}
     missing = [role for role, path in paths.items() if path is None]
     if missing:
         return _no_role(*missing)
-    counts = {role: members.count(str(path)) for role, path in paths.items()}
-    if not counts[whole]:
-        return f"the population with the role {whole} holds no events"
-    total = sum(counts[p] for p in parts)
-    return Measured(total / counts[whole], note=f"{total:,} of {counts[whole]:,}")
+    counts = tuple(members.count(str(path)) for path in paths.values())
+    return counts if counts[-1] else f"the population with the role {roles[-1]} holds no events"
 
 
 def bead_flow(members: Membership) -> Answer:

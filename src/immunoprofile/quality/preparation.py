@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from immunoprofile.fcs import Events
 from immunoprofile.gating import GatingTemplate
@@ -78,6 +79,35 @@ def off_diagonal(matrix: Spillover | None, low: float, high: float) -> Answer:
     worst = int(np.nanargmax(outside if np.nanmax(outside) > 0 else entries))
     row, column = divmod(worst, entries.shape[1])
     return Measured(float(entries[row, column]), note=f"{matrix.fluorochromes[row]} in {matrix.detectors[column]}")
+
+
+def spillover_differences(used: Mapping[str, Spillover]) -> dict[str, Answer]:
+    """How far each sample's matrix lies from the median of the panel's samples: the largest entry.
+
+    Notes
+    -----
+    Samples whose matrices have the same fluorochromes and detectors, in any order, are compared; three are needed, so
+    that the median is of more than one mind.
+    """
+    groups: dict[tuple[tuple[str, ...], tuple[str, ...]], dict[str, NDArray[np.float64]]] = {}
+    for name, matrix in used.items():
+        rows, columns = np.argsort(matrix.fluorochromes), np.argsort(matrix.detectors)
+        key = tuple(sorted(matrix.fluorochromes)), tuple(sorted(matrix.detectors))
+        groups.setdefault(key, {})[name] = matrix.matrix[np.ix_(rows, columns)]
+    answers: dict[str, Answer] = {}
+    for (dyes, detectors), own in groups.items():
+        middle = np.median(list(own.values()), axis=0)
+        for name, entries in own.items():
+            apart = np.abs(entries - middle)
+            row, column = divmod(int(apart.argmax()), len(detectors))
+            note = f"{dyes[row]} in {detectors[column]}: {entries[row, column]:.3f}, median {middle[row, column]:.3f}"
+            few = len(own) < _MIN_MATRICES
+            answers[name] = _FEW_MATRICES if few else Measured(float(apart.max()), note=note)
+    return answers
+
+
+_MIN_MATRICES = 3
+_FEW_MATRICES = f"fewer than {_MIN_MATRICES} samples of the panel have a matrix of these detectors"
 
 
 def residual_spill(fitted: Spillover, used: Spillover) -> dict[str, Measured]:
