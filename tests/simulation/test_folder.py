@@ -261,7 +261,7 @@ def test_cohort__refuses_a_file_in_place_of_a_folder(tmp_path: Path) -> None:
 
 
 def test_cohort__force_takes_old_files_away_and_leaves_others(tmp_path: Path) -> None:
-    _small(tmp_path, n_subjects=2)
+    _small(tmp_path, n_subjects=2, controls=True)
     (tmp_path / "notes.txt").write_text("mine")
     _small(tmp_path, n_subjects=1, force=True)
     assert [p.name for p in sorted((tmp_path / "fcs").iterdir())] == ["SIM-001_BL.fcs", "SIM-001_W4.fcs"]

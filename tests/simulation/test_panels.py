@@ -126,6 +126,9 @@ def test_panel__may_be_a_file_of_the_caller_s(tmp_path: Path) -> None:
         pytest.param("[panel]", "colour = 1\n[panel]", "colour: Extra inputs are not permitted", id="unknown-key"),
         pytest.param("[panel]", "[panel", "is not TOML", id="not-toml"),
         pytest.param(
+            'id = "bcell"', 'id = "bcell"\nwhole_blood = true', "needs the population leukocytes", id="whole-blood"
+        ),
+        pytest.param(
             "[population]", '[kind.b_dn]\nlike = "b_dn"\n[population]', 'kind "b_dn" is like "b_dn"', id="like-itself"
         ),
     ],

@@ -87,6 +87,13 @@ def test_composition__beads_are_bright_in_every_detector_and_counted() -> None:
     assert tube.count("beads") + tube.count("cells") == N
 
 
+def test_composition__tube_without_lymphocytes_is_drawn() -> None:
+    tube = simulate_tube("treg", 5_000, composition={"lymphocytes": 0.0})
+    assert tube.count("lymphocytes") == 0
+    assert tube.count("singlets") > 4_000
+    assert np.isnan(tube.fraction("cd4", "t"))
+
+
 def test_marker_shift__moves_one_marker_by_its_factor() -> None:
     plain, bright = simulate_tube("treg", N), simulate_tube("treg", N, marker_shift={"CD25": np.log(2)})
     column = plain.panel.markers.index("CD25")
@@ -103,6 +110,9 @@ def test_marker_shift__moves_one_marker_by_its_factor() -> None:
         pytest.param({"composition": {"bees": 0.1}}, 'no part of the blood is called "bees".', id="no-such-part"),
         pytest.param({"composition": {"b": 1.5}}, "b is 1.5. Give a fraction from 0 to 1.", id="above-one"),
         pytest.param({"composition": {"b": 0.7, "nk": 0.4}}, "b, nk together are 1.1.", id="together-above-one"),
+        pytest.param(
+            {"composition": {"nk_dim": 0.5, "nk_bright": 0.4}}, "nk_dim, nk_bright together are 0.9.", id="not-closed"
+        ),
         pytest.param({"faults": ("fire",)}, 'no fault is called "fire".', id="fault"),
         pytest.param({"marker_shift": {"CD24": 1.0}}, 'panel tbnk has no marker "CD24".', id="marker"),
     ],

@@ -222,7 +222,7 @@ def _check_fractions(splits: Sequence[Split], fractions: Mapping[str, float]) ->
     for split in splits:
         named = [part.name for part in split.parts if part.name in fractions]
         total = sum(fractions[name] for name in named)
-        closed = len(named) == len(split.parts)
+        closed = bool(named) and not any(part.share for part in split.parts if part.name not in fractions)
         if total > 1 + _CLOSURE or (closed and abs(total - 1) > _CLOSURE):
             what = f"{', '.join(named)} together are {total:g}"
             problems.append(_problem(what, "They share one parent: let them add up to 1, or leave one out."))

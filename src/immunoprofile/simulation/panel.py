@@ -176,6 +176,8 @@ def _build(file: _PanelFile, without: Sequence[str]) -> Panel:
     shown = {i: p for i, p in file.population.items() if not set(p.needs) & set(without)}
     members = {i: frozenset(_expand(i, file, labels)) for i in shown}
     _check_denominators(shown)
+    if file.panel.whole_blood and "leukocytes" not in shown:
+        raise ValueError("a panel of whole blood needs the population leukocytes")
     return Panel(
         id=file.panel.id,
         title=file.panel.title,

@@ -116,6 +116,8 @@ def _plan(
             log_stain[:, j] = -np.inf
     names = panel.lymphocytes
     weights = np.array([shares[name] for name in names])
+    if weights.sum() == 0:  # a tube without lymphocytes still has dead cells and doublets
+        weights = np.ones(len(names))
     return _Draw(
         panel=panel,
         log_stain=log_stain,
