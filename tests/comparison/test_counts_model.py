@@ -20,7 +20,7 @@ ANIMALS = [
 ]  # fmt: skip
 
 # Digits printed by the sources, whose own searches stop there.
-PRINTED = 6e-4
+PRINTED = 3e-4
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +36,10 @@ def test_cbpp__is_99_of_842(cbpp):
 
 
 def test_fit_counts__cbpp_by_laplace_as_in_lme4(cbpp):
-    # glmer(cbind(incidence, size - incidence) ~ period + (1 | herd), family = binomial): logLik -92.0
+    # glmer(cbind(incidence, size - incidence) ~ period + (1 | herd), family = binomial) prints -1.3983, -0.9919,
+    # -1.1282, -1.5797, 0.6421 and logLik -92.0; a tighter search of the same likelihood (analysis plan, 1.6):
     fit = fit_counts(**cbpp, overdispersed=False, nodes=1)
-    assert fit.coefficients.tolist() == pytest.approx([-1.3983, -0.9919, -1.1282, -1.5797], abs=PRINTED)
+    assert fit.coefficients.tolist() == pytest.approx([-1.3985, -0.9923, -1.1287, -1.5803], abs=PRINTED)
     assert fit.subject_sd == pytest.approx(0.6421, abs=PRINTED)
     assert fit.log_likelihood == pytest.approx(-92.0263, abs=5e-4)
 

@@ -41,7 +41,7 @@ def table(pairs: list[tuple[int, int, int, int]], volume: float = 0.01) -> pd.Da
             names = {"subject_id": f"S{i}", "visit": visit, "day": day, "sample_id": f"S{i}_{visit}"}
             rows += [
                 names | {"pop_id": "treg", "denom_id": "cd4", "count": k, "denom_count": n, "cells_per_ul": k * volume},
-                names | {"pop_id": "cd4", "denom_id": "all", "count": n, "denom_count": 9999, "cells_per_ul": n * volume},
+                names | {"pop_id": "cd4", "denom_id": "all", "count": n, "denom_count": n, "cells_per_ul": n * volume},
             ]  # fmt: skip
     return pd.DataFrame(rows)
 

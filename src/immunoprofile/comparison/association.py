@@ -16,7 +16,9 @@ import numpy as np
 import pandas as pd
 
 from immunoprofile.columns import ASSOCIATION
-from immunoprofile.comparison.families import adjust_changes, adjust_differences, adjust_named
+from immunoprofile.comparison.compositions import ask_compositions
+from immunoprofile.comparison.families import adjust_changes, adjust_differences, adjust_named, ask_hierarchy
+from immunoprofile.comparison.measures import MEASURES
 from immunoprofile.comparison.questions import (
     Row,
     add_influence,
@@ -87,21 +89,55 @@ def associate(
     """
     responder, name = (None, definition) if response is None else read_responders(response, definition)
     evidence = check_evidence(change, responder, strata)
-    first = [_find(evidence.keys, item) for item in _listed(primary)]
-    second = [k for k in (_find(evidence.keys, item) for item in _listed(secondary)) if k not in first]
-    others = [k for k in evidence.keys if k not in {*first, *second}]
-    rows = _ask_named(evidence, first, "primary", seed, name) + _ask_named(evidence, second, "secondary", seed, name)
+    rows = plan_rows(evidence, primary=_listed(primary), secondary=_listed(secondary), seed=seed, definition=name)
+    return build_frame(ASSOCIATION, write_rows(rows))
+
+
+def plan_rows(
+    evidence: Evidence,
+    *,
+    primary: Sequence[Mapping[str, str]],
+    secondary: Sequence[Mapping[str, str]] = (),
+    seed: int = 0,
+    definition: str | None = None,
+    hierarchy: Mapping[str, str] | None = None,
+) -> list[Row]:
+    """The rows of `associate`; `hierarchy` (population to parent) asks for Meinshausen's procedure as well."""
+    first = find_keys(evidence.keys, primary)
+    second = [k for k in find_keys(evidence.keys, secondary, "secondary") if k not in first]
+    others = [k for k in evidence.keys if k not in {*first, *second} and k.measure != "ilr"]
+    rows = _ask_named(evidence, first, "primary", seed, definition)
+    rows += _ask_named(evidence, second, "secondary", seed, definition)
     adjust_named(rows)
-    rows += _ask_others(evidence, others, seed, name)
-    if responder is not None:
-        rows += ask_rates(responder, evidence.window, name)
+    rows += _ask_others(evidence, others, seed, definition)
+    rows += ask_compositions(evidence, seed, definition)
+    if hierarchy is not None and evidence.responder is not None:
+        rows += ask_hierarchy([evidence.select(k, grouped=True) for k in others], hierarchy, seed, definition)
+    if evidence.responder is not None:
+        rows += ask_rates(evidence.responder, evidence.window, definition)
+    return rows
+
+
+def find_keys(keys: list[Key], named: Sequence[Mapping[str, str]], role: str = "primary") -> list[Key]:
+    """The populations of a change table that a plan names, in its order, each once.
+
+    Raises
+    ------
+    InputError
+        One that the table lacks, or that several rows fit.
+    """
+    return list(dict.fromkeys(_find(keys, item, role) for item in named))
+
+
+def write_rows(rows: Sequence[Row]) -> list[Row]:
+    """The rows as the table holds them: flags joined, NaN missing, the program's version."""
     engine = versions()["immunoprofile"]
-    return build_frame(ASSOCIATION, [_written(row, engine) for row in rows])
+    return [_written(row, engine) for row in rows]
 
 
 def _ask_named(evidence: Evidence, keys: list[Key], role: str, seed: int, definition: str | None) -> list[Row]:
     rows = []
-    for key in dict.fromkeys(keys):
+    for key in keys:
         everyone = evidence.select(key, grouped=False)
         overall = ask_overall(everyone, role)
         add_influence(overall, everyone, seed)
@@ -138,13 +174,13 @@ def _listed(named: Named) -> list[Mapping[str, str]]:
     return [named] if isinstance(named, Mapping) else list(named)
 
 
-def _find(keys: list[Key], item: Mapping[str, str]) -> Key:
+def _find(keys: list[Key], item: Mapping[str, str], role: str) -> Key:
     """The one population of the change table that a plan names."""
     unknown = sorted(set(item) - set(_FIELDS))
     if unknown or "pop_id" not in item:
         raise InputError(
             f'unknown name "{printable(unknown[0])}"' if unknown else "no pop_id is named",
-            where="primary", expected=", ".join(_FIELDS), remedy="Name pop_id, denom_id and measure.",
+            where=role, expected=", ".join(_FIELDS), remedy="Name pop_id, denom_id and measure.",
             code="PLAN-FIELDS",
         )  # fmt: skip
     found = [k for k in keys if _meant(k, item)]
@@ -154,18 +190,19 @@ def _find(keys: list[Key], item: Mapping[str, str]) -> Key:
     known = [f"{k.pop_id} of {k.denom_id} ({k.measure})" for k in (found or keys)]
     raise InputError(
         f"{wanted}: {'several populations' if found else 'no population'} of the change table fit",
-        where="primary", expected=wanted, found=", ".join(known),
+        where=role, expected=wanted, found=", ".join(known),
         remedy="Name pop_id, denom_id and measure. " + closest(item["pop_id"], known), code="PLAN-POPULATION",
     )  # fmt: skip
 
 
 def _meant(key: Key, item: Mapping[str, str]) -> bool:
     same = item["pop_id"] == key.pop_id and item.get("measure", key.measure) == key.measure
-    return same and (key.measure != "logit_frac" or item.get("denom_id", key.denom_id) == key.denom_id)
+    divided = key.measure not in MEASURES or MEASURES[key.measure].divided
+    return same and (not divided or item.get("denom_id", key.denom_id) == key.denom_id)
 
 
 def _written(row: Row, engine: str) -> Row:
-    """The row as the table holds it: flags joined, NaN missing, the program's version."""
+    """One row as the table holds it."""
     plain = {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()}
     numbers = {k: v.item() if isinstance(v, np.generic) else v for k, v in plain.items()}
     return numbers | {"flags": ";".join(sorted(row["flags"])), "engine_version": engine}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from immunoprofile.comparison.hierarchy import hierarchical_min_p
 from immunoprofile.comparison.questions import Row
 from immunoprofile.comparison.relabeling import Floats, relabelings
 from immunoprofile.comparison.selection import Selection
@@ -62,6 +63,44 @@ def adjust_differences(rows: list[Row], selections: list[Selection], seed: int) 
         return step_down_min_p(null, relabeled_statistics(deltas, group[None, :], strata)[0])
 
     _step_down(inside, "exploratory:group_diff", relabel)
+
+
+def ask_hierarchy(
+    selections: list[Selection], parents: Mapping[str, str], seed: int, definition: str | None
+) -> list[Row]:
+    """Differences by response over the tree of populations, from the whole down (on request only)."""
+    inner = set(parents.values())
+    family = [s for s in selections if s.key.measure == "logit_frac" and s.key.pop_id not in inner and _tellable(s)]
+    family = list({s.key.pop_id: s for s in reversed(family)}.values())[::-1]
+    if not family:
+        return []
+    subjects = _subjects(family)
+    group, strata, deltas = _group(family, subjects), _strata(family, subjects), _table(family, subjects)
+    ways = relabelings(group, strata, seed=seed)
+    null = relabeled_statistics(deltas, ways.labels, strata)
+    seen = relabeled_statistics(deltas, group[None, :], strata)[0]
+    names = [s.key.pop_id for s in family]
+    under = f" ({definition})" if definition else ""
+    return [
+        {
+            "analysis_id": "group_diff.meinshausen_min_p", "pop_id": node, "denom_id": "hierarchy",
+            "contrast": f"responder - non-responder{under}", "role": "exploratory", "family_id": "hierarchy",
+            "question": "hierarchy", "scale": "logit_frac", "window": family[0].window,
+            "method": "meinshausen_min_p", "alternative": "two-sided", "n_total": len(subjects),
+            "n_resp": int(group.sum()), "n_nonresp": int((~group).sum()), "p_raw": p, "p_adj": adjusted,
+            "p_method": "exact" if ways.seed is None else "mc", "n_perm": ways.n_perm, "seed": ways.seed,
+            "adj_method": "meinshausen", "n_tests": len(family), "flags": frozenset(),
+        }
+        for node, (p, adjusted) in hierarchical_min_p(null, seen, names, parents).items()
+    ]  # fmt: skip
+
+
+def _tellable(selection: Selection) -> bool:
+    group = selection.group
+    if group is None:
+        return False
+    sizes = sorted((int(group.sum()), int((~group).sum())), reverse=True)
+    return all(n >= least for n, least in zip(sizes, _FAMILY_GROUPS, strict=True))
 
 
 def _enough(row: Row) -> bool:

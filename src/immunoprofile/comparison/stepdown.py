@@ -84,7 +84,7 @@ def step_down_min_p(statistics: ArrayLike, observed: ArrayLike) -> Floats:
     2003;12:1-77. doi 10.1007/BF02595811
     """
     null, seen = np.asarray(statistics, dtype=np.float64), np.asarray(observed, dtype=np.float64)
-    ranked = [_own_p(null[:, j], seen[j]) for j in range(seen.size)]
+    ranked = [own_p(null[:, j], seen[j]) for j in range(seen.size)]
     own = np.array([r[1] for r in ranked])
     order = np.argsort(own, kind="stable")
     adjusted = np.empty(seen.size)
@@ -178,8 +178,8 @@ def _standardised(labels: Floats, values: Floats, inside: Floats, sizes: Floats,
     return np.where(usable, np.where(variance > 0, score, 0.0), -np.inf)
 
 
-def _own_p(null: Floats, seen: float) -> tuple[Floats, float]:
-    """p of every pattern, and of the data, over one population's statistics."""
+def own_p(null: Floats, seen: float) -> tuple[Floats, float]:
+    """p of every pattern, and of the data, over one population's statistics; ties up to rounding count."""
     finite = null[np.isfinite(null)]
     slack = ROUNDING * float(np.max(finite, initial=0.0))
     ordered = np.sort(null)

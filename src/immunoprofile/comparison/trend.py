@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 
-from immunoprofile.comparison.answer import Answer, check_values, snapped
+from immunoprofile.comparison.answer import Answer, check_values, fitting, snapped
 from immunoprofile.comparison.nulls import untied_mann_whitney_null
 from immunoprofile.comparison.relabeling import DRAWS, Floats, at_least
 from immunoprofile.errors import InsufficientDataError
@@ -61,7 +61,7 @@ def cochran_armitage(dose: ArrayLike, response: ArrayLike) -> Answer:
     return Answer(
         estimate=difference, ci_lo=-math.inf, ci_hi=math.inf, ci_level=math.nan, ci_method="none",
         statistic=difference, p=min(1.0, float(share[distance >= seen - slack].sum())), p_method="exact",
-        n_perm=math.comb(responded.size, total), min_p=float(share[distance >= distance.max() - slack].sum()),
+        n_perm=fitting(math.comb(responded.size, total)), min_p=float(share[distance >= distance.max() - slack].sum()),
     )  # fmt: skip
 
 
@@ -119,7 +119,7 @@ def jonckheere(dose: ArrayLike, values: ArrayLike, *, seed: int = 0, draws: int 
     return Answer(
         estimate=seen / largest, ci_lo=-math.inf, ci_hi=math.inf, ci_level=math.nan, ci_method="none",
         statistic=seen, p=min(1.0, p), p_method="exact" if drawn is None else "mc",
-        n_perm=n_perm if n_perm < 2**63 else None, min_p=min(1.0, least), seed=drawn,
+        n_perm=fitting(n_perm), min_p=min(1.0, least), seed=drawn,
         flags=frozenset() if drawn is None else frozenset({"TIES"}),
     )  # fmt: skip
 
