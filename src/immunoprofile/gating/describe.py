@@ -32,7 +32,7 @@ def describe_plan(plan: Plan, detectors: tuple[str, ...]) -> list[str]:
         name = names[len(raw) + target]
         lines.append(f"{name} compensated from {last - first} detectors, for events of {printable(where)}")
     lines += [f"{r}: {names[a]} to {names[b]}" for r, (a, b) in zip(ratios, arrays.ratio_sources, strict=True)]
-    lines += [f"{printable(g.path)}: {_how(plan, i, g, names)}" for i, g in enumerate(plan.gates)]
+    lines += [f"{printable(g.path)}: {_how(plan, i, g, names)}{_origin(g)}" for i, g in enumerate(plan.gates)]
     lines += [f"left out: {printable(path)}" for path in plan.omitted]
     return lines + [f"finding {f.code}: {printable(f.message)}" for f in plan.findings]
 
@@ -56,6 +56,12 @@ def _how(plan: Plan, number: int, gate: Gate, names: tuple[str, ...]) -> str:
     if cells >= 0:
         share = f"{(arrays.maps[cells] < 2).mean():.1%} of its cells decided without a transform"
     return f"{gate.geometry.kind} within {bounds}; {share}"
+
+
+def _origin(gate: Gate) -> str:
+    """What is said of a geometry that is not the template's own word."""
+    origin, reason = gate.applied_as
+    return "" if origin == "template" else f" ({origin}: {printable(reason)})"
 
 
 def _bounds(source: str, low: float, high: float) -> str:
