@@ -7,7 +7,6 @@ shortest form that reads back equal, rows sorted by key, no index.
 from __future__ import annotations
 
 import io
-import itertools
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -68,9 +67,11 @@ def _column(value: Any, dtype: Dtype, n_rows: int) -> Any:
         array = value
     else:
         missing = value is None or value is pd.NA
-        array = np.full(n_rows, (np.nan if dtype != "str" else None) if missing else value, dtype=_NUMPY[dtype])
+        array = np.full(n_rows, (np.nan if dtype != "str" else pd.NA) if missing else value, dtype=_NUMPY[dtype])
     if dtype == "str":
-        return pd.array(array, dtype="string")
+        absent = pd.isna(array)
+        # The constructor checks that all else is text; pandas' way from a sequence converts, at several times the cost.
+        return pd.arrays.StringArray(np.where(absent, pd.NA, array) if absent.any() else array.copy())
     if dtype == "float":
         return array.astype(np.float64)
     absent = np.isnan(array) if array.dtype.kind == "f" else np.zeros(n_rows, dtype=np.bool_)
@@ -100,8 +101,12 @@ def _in_order(table: Table, frame: pd.DataFrame) -> bool:
     """Are the rows strictly ascending by the key, all of it text?"""
     if any(table.column(name).dtype != "str" or frame[name].hasnans for name in table.key):
         return False
-    keys = list(zip(*(frame[name].to_numpy(dtype=object) for name in table.key), strict=True))
-    return all(a < b for a, b in itertools.pairwise(keys))
+    before, equal = np.zeros(max(len(frame) - 1, 0), dtype=np.bool_), np.ones(max(len(frame) - 1, 0), dtype=np.bool_)
+    for name in table.key:
+        values = frame[name].to_numpy(dtype=object)
+        before |= equal & (values[:-1] < values[1:]).astype(np.bool_)
+        equal &= (values[:-1] == values[1:]).astype(np.bool_)
+    return bool(before.all())
 
 
 def sort_frame(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
@@ -232,6 +237,7 @@ def write_descriptions(names: Iterable[str], folder: Path) -> list[Path]:
             "unit": c.unit,
             "key": "TRUE" if c.name in t.key else "FALSE",
             "alias": c.alias,
+            "label": c.label,
             "meaning": c.meaning,
         }
         for t in tables

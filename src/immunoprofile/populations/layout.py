@@ -56,18 +56,28 @@ class Layout:
         }
         return {name: np.array(values, dtype=object) for name, values in columns.items()}
 
+    @cached_property
+    def rows(self) -> tuple[str, ...]:
+        """Population and denominator of each row, for its id."""
+        ids = zip(self.texts["pop_id"], self.texts["denom_id"], strict=True)
+        return tuple(f"{pop}\x1f{denom}" for pop, denom in ids)
+
     def lineage(self, path: str) -> tuple[str, ...]:
         """A population and everything above it."""
         return (path, *self.template.ancestors(path))
 
+    @lru_cache(maxsize=256)  # noqa: B019 - layouts are few and live as long as the program
     def path_of_role(self, role: str) -> str | None:
         """The one population with a role; None where the template names none or several."""
         found = [g.path for g in self.template.gates if g.role == role]
         return found[0] if len(found) == 1 else None
 
+    @lru_cache(maxsize=4096)  # noqa: B019 - as above
     def within(self, path: str) -> Mask:
         """(n_paths,) which populations are this one or lie below it."""
-        return np.array([path in self.lineage(p) for p in self.paths])
+        found = np.array([path in self.lineage(p) for p in self.paths])
+        found.setflags(write=False)
+        return found
 
     def rows_within(self, path: str) -> Mask:
         """(n_rows,) rows whose denominator is this population or lies below it."""
@@ -101,7 +111,7 @@ class Layout:
         called = {m.name for m in self.template.markers if {m.name.casefold(), *map(str.casefold, m.names)} & markers}
         return np.array([bool(called & self._looks_at[p][excluding]) for p in self.paths])
 
-    @lru_cache(maxsize=256)  # noqa: B019 - layouts are few and live as long as the program
+    @lru_cache(maxsize=256)  # noqa: B019 - as above
     def concerned(self, state: State) -> tuple[Mask, Mask]:
         """(n_rows,) rows that a state is about, and rows that rest on its markers by exclusion only."""
         by_role = [g.path for g in self.template.gates if g.role in state.roles or g.cell_ontology in state.cl_ids]

@@ -170,13 +170,13 @@ def _flag_concentrations(
 
 def _origins(layout: Layout, template: GatingTemplate) -> NDArray[np.object_]:
     """Origins of the gates as applied: a resolved template has the layout of the declared one."""
-    return np.array([template.gate(layout.paths[i]).applied_as[0] for i in layout.pop], dtype=object)
+    origins = [None, *(template.gate(p).applied_as[0] for p in layout.paths[1:])]
+    return np.array(origins, dtype=object)[layout.pop]
 
 
 def _row_ids(layout: Layout, sample_id: Any, template_sha256: str, fcs_sha256: Any) -> NDArray[np.object_]:
-    ids = zip(layout.texts["pop_id"], layout.texts["denom_id"], strict=True)
-    parts = (("\x1f".join(map(str, (sample_id, p, d, template_sha256, fcs_sha256)))).encode() for p, d in ids)
-    return np.array([digest_of_bytes(text)[:16] for text in parts], dtype=object)
+    texts = (f"{sample_id}\x1f{row}\x1f{template_sha256}\x1f{fcs_sha256}" for row in layout.rows)
+    return np.array([digest_of_bytes(text.encode())[:16] for text in texts], dtype=object)
 
 
 def add_flags(populations: pd.DataFrame, flags: Sequence[str]) -> pd.DataFrame:
