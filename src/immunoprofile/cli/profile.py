@@ -22,6 +22,10 @@ from immunoprofile.cli.run import outcome_of_results, show_results
 @click.command()
 @file_argument("samples", "SAMPLES.csv")
 @click.option("--template", required=True, metavar="ID|PATH", help="A shipped template, or a TOML file.")
+@click.option(
+    "--overrides", type=click.Path(path_type=Path), metavar="FILE.csv",
+    help="Gates that stand elsewhere in single samples.",
+)  # fmt: skip
 @out_option("Folder for the tables.", required=True)
 @jobs_option
 @force_option
@@ -33,6 +37,8 @@ def profile(
     context: click.Context,
     samples: Path,
     template: str,
+    *,
+    overrides: Path | None,
     out: Path,
     jobs: int | None,
     force: bool,
@@ -51,8 +57,9 @@ def profile(
     loaded = load_samples(samples)
     with show_progress("gating") as progress:
         results = profile_samples(
-            loaded, template, out, jobs=jobs, progress=progress, force=force, strictness=Strictness(strictness)
-        )
+            loaded, template, out, jobs=jobs, progress=progress, force=force, strictness=Strictness(strictness),
+            overrides=overrides,
+        )  # fmt: skip
     tell(f"Tables: {out}")
     show_results(results, as_json=as_json)
     context.exit(outcome_of_results(results))

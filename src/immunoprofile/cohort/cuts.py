@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from immunoprofile.cohort.overrides import overridden
 from immunoprofile.cohort.sample import read_sample
 from immunoprofile.errors import ImmunoprofileError, Problem, StudyError, printable
 from immunoprofile.fcs import Events, Strictness
@@ -31,7 +32,7 @@ from immunoprofile.gating.automatic import (
 )
 from immunoprofile.provenance import digest_of_bytes, refuse_existing, write_json
 from immunoprofile.spillover import Spillover, read_spillover
-from immunoprofile.study import Sample, Study
+from immunoprofile.study import Overrides, Sample, Study
 
 Frozen = dict[str, dict[str, FrozenGate]]
 
@@ -46,19 +47,22 @@ class Cuts:
         Panel to sample id to template; panels without automatic gates are not in it.
     inputs
         Name of each file of frozen gates that was used to its SHA-256.
+    overrides
+        Gates that stand elsewhere in single samples; they come last.
     """
 
     resolved: Mapping[str, Mapping[str, Resolved]] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
+    overrides: Overrides = field(default_factory=dict)
 
     def of(self, sample: Sample) -> Resolved | None:
         """How a sample's automatic gates were settled; None where its template has none."""
         return self.resolved.get(sample.panel or "", {}).get(sample.sample_id)
 
     def apply(self, work: Sequence[tuple[Sample, GatingTemplate]]) -> list[tuple[Sample, GatingTemplate]]:
-        """Samples with their settled templates."""
+        """Samples with their settled templates, overrides in place."""
         found = [(s, t, self.of(s)) for s, t in work]
-        return [(s, t if r is None else r.template) for s, t, r in found]
+        return [(s, overridden(t if r is None else r.template, s, self.overrides)) for s, t, r in found]
 
 
 NO_CUTS = Cuts()
@@ -103,7 +107,7 @@ def settle_study(
         )
         for name, template in automatic.items()
     }
-    return Cuts(resolved, inputs)
+    return Cuts(resolved, inputs, study.overridden)
 
 
 def settle_samples(

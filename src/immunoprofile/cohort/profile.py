@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,12 @@ import pandas as pd
 from immunoprofile.cohort.checks import bridge_controls, with_checks
 from immunoprofile.cohort.cuts import NO_CUTS, Cuts, settle_samples, settle_study
 from immunoprofile.cohort.fmo import fmo_controls, with_fmo
+from immunoprofile.cohort.overrides import refuse_wrong_overrides
 from immunoprofile.cohort.results import Results, prepare_folder, write_results
-from immunoprofile.cohort.sample import Plans, Profiled, Tabling, describe_sample, profile_sample
+from immunoprofile.cohort.sample import Profiled, Tabling, describe_sample
+from immunoprofile.cohort.samples import Hands, Progress, Setting, Task, do_samples
+from immunoprofile.cohort.schedule import Workers
+from immunoprofile.cohort.workplace import open_workplace
 from immunoprofile.columns import FAILURES, GATES_RESOLVED, INTENSITIES, POPULATIONS, SAMPLE_STATES, SAMPLES_QC, TABLES
 from immunoprofile.fcs import Strictness
 from immunoprofile.gating import GatingTemplate, load_template
@@ -24,19 +28,8 @@ from immunoprofile.platelets.sheets import by_subject
 from immunoprofile.populations import Given, TableSettings, choose_references, default_settings
 from immunoprofile.provenance import digest_of_file
 from immunoprofile.quality import RuleSet, load_quality_rules
-from immunoprofile.study import Sample, Study
+from immunoprofile.study import Sample, Study, load_overrides
 from immunoprofile.tables import build_frame, join_frames
-
-Progress = Callable[[int, int, str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Setting:
-    """What is alike for all samples of a run."""
-
-    study_id: str
-    strictness: Strictness
-    tabling: Tabling
 
 
 def profile_cohort(
@@ -44,6 +37,7 @@ def profile_cohort(
     out: str | os.PathLike[str],
     *,
     jobs: int | None = None,
+    workers: Workers = "threads",
     executor: Executor | None = None,
     progress: Progress | None = None,
     force: bool = False,
@@ -58,7 +52,11 @@ def profile_cohort(
     jobs
         Samples at a time; the machine's cores where None. The result does not depend on it.
     executor
-        Runs the samples instead, with whatever parallelism it has; it must share memory (threads).
+        Runs the samples instead: any executor of `concurrent.futures`, a cluster's too, whose workers see the files and
+        the results folder. It is left open.
+    workers
+        Threads: the kernels let other threads run, and no file is held in memory. Processes: a file that kills its
+        worker costs that sample only.
     progress
         Called with (done, total, sample_id) after each sample.
     strictness
@@ -69,13 +67,20 @@ def profile_cohort(
     InputError
         A template cannot be used: nothing was done.
     OutputError
-        The folder cannot be written, or holds other files.
+        The folder cannot be written, is in use by another run, or holds other files. What was done is kept: the same
+        call goes on from there.
+
+    Notes
+    -----
+    A sample that was done before from the same bytes, template, options and version is not done again.
     """
     folder = Path(out)
     templates = study_templates(study)
     prepare_folder(folder, force=force)
-    results = profile_study(study, templates, jobs=jobs, executor=executor, progress=progress, strictness=strictness)
-    return write_results(results, folder, options=study_options(study))
+    with open_workplace(folder, study_id=study.id) as place:
+        hands = Hands(count_jobs(jobs), workers, executor, place, progress)
+        results = profile_study(study, templates, hands, strictness=strictness)
+        return write_results(results, folder, options=study_options(study))
 
 
 def profile_samples(
@@ -84,58 +89,80 @@ def profile_samples(
     out: str | os.PathLike[str],
     *,
     jobs: int | None = None,
+    workers: Workers = "threads",
+    executor: Executor | None = None,
     progress: Progress | None = None,
     force: bool = False,
     strictness: Strictness = Strictness.REPORT,
+    overrides: str | os.PathLike[str] | None = None,
 ) -> Results:
     """Gate a list of samples with one template and write the population tables (verb ``profile``).
 
     Parameters and errors as in `profile_cohort`.
+
+    Parameters
+    ----------
+    overrides
+        A sheet of gates that stand elsewhere in single samples.
     """
     folder = Path(out)
     loaded = load_template(template)
+    moved = {} if overrides is None else load_overrides(overrides, samples)
+    refuse_wrong_overrides([(s, loaded) for s in samples], moved)
     prepare_folder(folder, force=force)
     tabling = _tabling(
         samples, {s.panel or "": loaded for s in samples}, default_settings(), None, None, load_quality_rules()
     )
-    setting = _Setting("", strictness, tabling)
-    settled = settle_samples(samples, loaded, jobs=_cores(jobs), strictness=strictness)
-    cuts = Cuts(dict.fromkeys({s.panel or "" for s in samples}, settled))
-    found = _run([(s, loaded) for s in samples], setting, _cores(jobs), None, progress, cuts)
-    results = _collect(found, "", samples, {}, {f"template {loaded.id}": loaded.digest})
-    results = with_checks(results, [(s, loaded) for s in samples], found, tabling.rules)
-    return write_results(results, folder, options={"template": loaded.id})
+    setting = Setting("", strictness, tabling.settings, tabling.rules)
+    work = [(s, loaded) for s in samples]
+    with open_workplace(folder, template=loaded.id) as place:
+        hands = Hands(count_jobs(jobs), workers, executor, place, progress)
+        settled = settle_samples(samples, loaded, jobs=hands.jobs, strictness=strictness)
+        cuts = Cuts(dict.fromkeys({s.panel or "" for s in samples}, settled), overrides=moved)
+        found = _run(work, tabling, setting, hands, cuts)
+        inputs = {} if overrides is None else {"overrides": digest_of_file(overrides)}
+        results = _collect(found, "", samples, inputs, {f"template {loaded.id}": loaded.digest})
+        results = with_checks(results, work, found, tabling.rules)
+        return write_results(results, folder, options={"template": loaded.id})
 
 
 def study_templates(study: Study) -> dict[str, GatingTemplate]:
-    """The template of each panel of a study."""
-    return {name: load_template(choice.template) for name, choice in study.panels.items()}
+    """The template of each panel of a study.
+
+    Raises
+    ------
+    InputError
+        A template cannot be used, or an override does not fit it.
+    """
+    templates = {name: load_template(choice.template) for name, choice in study.panels.items()}
+    refuse_wrong_overrides([(s, templates[s.panel or ""]) for s in study.samples if s.panel], study.overridden)
+    return templates
 
 
 def profile_study(
     study: Study,
     templates: Mapping[str, GatingTemplate],
+    hands: Hands,
     *,
-    jobs: int | None = None,
-    executor: Executor | None = None,
-    progress: Progress | None = None,
     strictness: Strictness = Strictness.REPORT,
 ) -> Results:
-    """As `profile_cohort`, in memory only."""
+    """The tables of `profile_cohort`, not yet written."""
     work = [(s, templates[s.panel or ""]) for s in study.samples if s.control is None]
+    tabling = _study_tabling(study, templates, [s for s, _ in work])
+    setting = Setting(study.id, strictness, tabling.settings, tabling.rules)
+    quiet = replace(hands, progress=None)
+    cuts = settle_study(study, templates, jobs=hands.jobs, strictness=strictness)
+    found = _run(work, tabling, setting, hands, cuts)
     controls = fmo_controls(study.samples, templates)
-    setting = _Setting(study.id, strictness, _study_tabling(study, templates, [s for s, _ in work]))
-    cuts = settle_study(study, templates, jobs=_cores(jobs), strictness=strictness)
-    found = _run(work, setting, _cores(jobs), executor, progress, cuts)
-    beside = _run(controls, setting, _cores(jobs), executor, None, cuts) if controls else []
+    beside = _run(controls, tabling, setting, quiet, cuts)
     inputs = {name: digest_of_file(path) for name, path in study.inputs.items()} | dict(cuts.inputs)
     digests = {f"template {name}": t.digest for name, t in templates.items()} | dict(study.tables.digests)
     results = _collect(found, study.id, [s for s, _ in work], inputs, digests)
     results = with_fmo(results, work, controls, beside)
     bridges = bridge_controls(study.samples, templates)
-    bridged = _run(bridges, setting, _cores(jobs), executor, None, cuts) if bridges else []
+    bridged = _run(bridges, tabling, setting, quiet, cuts)
     singles = [s for s in study.samples if str(s.control).startswith("single:")]
-    return with_checks(results, work, found, setting.tabling.rules, bridges, bridged, singles)
+    return with_checks(results, work, found, tabling.rules, bridges, bridged, singles)
 
 
 def _study_tabling(study: Study, templates: Mapping[str, GatingTemplate], samples: Sequence[Sample]) -> Tabling:
@@ -175,62 +202,29 @@ def study_options(study: Study) -> dict[str, Any]:
     }
 
 
-def _cores(jobs: int | None) -> int:
+def count_jobs(jobs: int | None) -> int:
+    """Samples at a time: as asked, else one for each core."""
     return max(1, jobs if jobs is not None else (os.cpu_count() or 1))
 
 
 def _run(
     work: Sequence[tuple[Sample, GatingTemplate]],
-    setting: _Setting,
-    jobs: int,
-    executor: Executor | None,
-    progress: Progress | None,
+    tabling: Tabling,
+    setting: Setting,
+    hands: Hands,
     cuts: Cuts = NO_CUTS,
 ) -> list[Profiled]:
-    plans = Plans()
-    # A cohort keeps the cores busy with files; one large file alone is walked by several threads.
-    threads = jobs if len(work) == 1 else 1
-    if executor is not None:
-        return _gather(executor, work, setting, plans, threads, progress, cuts)
-    with ThreadPoolExecutor(jobs) as pool:
-        return _gather(pool, work, setting, plans, threads, progress, cuts)
-
-
-def _gather(
-    pool: Executor,
-    work: Sequence[tuple[Sample, GatingTemplate]],
-    setting: _Setting,
-    plans: Plans,
-    threads: int,
-    progress: Progress | None,
-    cuts: Cuts,
-) -> list[Profiled]:
-    """Results in the order of the sheet, whatever the order in which they finish."""
-    waiting: list[Future[Profiled]] = [
-        pool.submit(
-            profile_sample,
+    tasks = [
+        Task(
             sample,
             template,
-            setting.study_id,
-            plans,
-            threads=threads,
-            strictness=setting.strictness,
-            tabling=setting.tabling,
-            settled=cuts.of(sample),
+            cuts.of(sample),
+            tabling.references.get(sample.sample_id),
+            tabling.given(sample),
         )
         for sample, template in cuts.apply(work)
     ]
-    try:
-        done = []
-        for number, future in enumerate(waiting, start=1):
-            done.append(future.result())
-            if progress is not None:
-                progress(number, len(waiting), done[-1].sample_id)
-        return done
-    except BaseException:
-        for future in waiting:
-            future.cancel()
-        raise
+    return do_samples(tasks, setting, hands)
 
 
 def _collect(

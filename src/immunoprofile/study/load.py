@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
@@ -15,6 +14,7 @@ from immunoprofile.platelets.records import Subject
 from immunoprofile.platelets.settings import read_settings
 from immunoprofile.populations import TableSettings, default_settings, load_settings
 from immunoprofile.quality import RuleSet, load_quality_rules
+from immunoprofile.study.overrides import Overrides, check_overrides
 from immunoprofile.study.plan import Analysis, Panel, StudyPlan
 from immunoprofile.study.samples import Sample, check_samples
 from immunoprofile.study.sheet import read_sheet
@@ -23,7 +23,6 @@ _SHEETS = ("samples", "subjects", "platelets", "treatments", "bleeding", "overri
 _MAY_BE_EMPTY = {"treatments", "bleeding", "overrides"}
 # What a study must have beyond what the platelets room needs: without them NE and NR cannot be told apart.
 _SUBJECT_COLUMNS = ("infusion_days", ("arm", "dose"), "last_observation_day", "end_reason")
-_OVERRIDE_COLUMNS = ("sample_id", "gate", "who", "date", "reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +61,8 @@ class Study:
         Interval, thresholds and treatment states of the population tables.
     quality
         What is checked, and where each level begins.
+    overridden
+        The rows of `overrides` by sample.
     inputs
         Every file read, by its name in study.toml; ``study`` is study.toml.
     """
@@ -85,6 +86,7 @@ class Study:
     inputs: dict[str, Path]
     tables: TableSettings = field(default_factory=default_settings)
     quality: RuleSet = field(default_factory=load_quality_rules)
+    overridden: Overrides = field(default_factory=dict)
 
 
 def load_study(path: str | PathLike[str]) -> Study:
@@ -110,13 +112,19 @@ def load_study(path: str | PathLike[str]) -> Study:
     rules = tuple(_resolved(r, file.parent) for r in _rules(plan))
     subjects = _check_clinical(frames, inputs, plan, _load_rules(rules, file, problems), problems)
     samples = _check_samples(frames["samples"], inputs, plan, subjects, problems)
-    _check_overrides(frames.get("overrides"), inputs, samples, problems)
+    sheet = frames.get("overrides")
+    overridden = {} if sheet is None else check_overrides(sheet, str(inputs["overrides"]), samples, problems)
     if problems:
         raise StudyError.of(list(dict.fromkeys(problems)))
     inputs |= {f"rule {Path(r).name}" if i else "rule": Path(r) for i, r in enumerate(rules) if looks_like_path(r)}
     if plan.quality.rules is not None:
         inputs["quality rules"] = file.parent / plan.quality.rules
-    return replace(_study(plan, file, samples, frames, panels, rules, inputs), tables=tables, quality=quality)
+    return replace(
+        _study(plan, file, samples, frames, panels, rules, inputs),
+        tables=tables,
+        quality=quality,
+        overridden=overridden,
+    )
 
 
 def _study(
@@ -256,18 +264,3 @@ def _check_samples(
             remedy = closest(visit, sorted(visits))
             problems.append(Problem(what, str(inputs["study"]), place, found=visit, remedy=remedy, code="STUDY-VISIT"))
     return samples
-
-
-def _check_overrides(
-    frame: pd.DataFrame | None, inputs: dict[str, Path], samples: Iterable[Sample], problems: list[Problem]
-) -> None:
-    if frame is None or not cells.check_columns(frame, _OVERRIDE_COLUMNS, str(inputs["overrides"]), problems):
-        return
-    known = [s.sample_id for s in samples]
-    for row in cells.read_rows(frame, str(inputs["overrides"]), problems):
-        for column in _OVERRIDE_COLUMNS:
-            cells.text(row, column, required=True)
-        name = row.cells.get("sample_id")
-        if name is not None and known and name not in known:
-            what = f'sample "{printable(name)}" is not among the samples'
-            row.report(what, "sample_id", closest(name, known), "SHEET-SAMPLE")
