@@ -90,9 +90,9 @@ def resolve_sources(
         See `gating.plan.compile_plan`.
     """
     panel = _Panel(template, channels, spillover, replacement)
-    omitted = _omitted(template, panel)
+    lacking = _lacking(template, panel)
     of_gate = {
-        g.path: tuple(panel.source(d) for d in g.geometry.dimensions) for g in template.gates if g.path not in omitted
+        g.path: tuple(panel.source(d) for d in g.geometry.dimensions) for g in template.gates if g.path not in lacking
     }
     if panel.problems:
         raise PanelMismatchError.of(panel.problems)
@@ -120,35 +120,39 @@ def resolve_sources(
         tuple(panel.matrices[m] for m in used),
         sources,
         {path: tuple(map(final, found)) for path, found in of_gate.items()},
-        omitted,
-        (*panel.findings.values(), *(_left_out(p) for p in sorted(omitted))),
+        frozenset(lacking),
+        (*panel.findings.values(), *(_left_out(p, lacking[p]) for p in sorted(lacking))),
     )
 
 
-def _left_out(path: str) -> Finding:
+def _left_out(path: str, markers: frozenset[str]) -> Finding:
+    names = ", ".join(f'"{printable(m)}"' for m in sorted(markers))
     return Finding(
         "GATE-OMITTED",
         "warning",
         path,
-        f'"{printable(path)}" is left out: it needs an optional marker that is missing',
+        f'"{printable(path)}" is left out: it needs {names}, optional and missing in this file',
     )
 
 
-def _omitted(template: GatingTemplate, panel: _Panel) -> frozenset[str]:
-    """Gates that need a missing optional marker, and whatever rests on them."""
+def _lacking(template: GatingTemplate, panel: _Panel) -> dict[str, frozenset[str]]:
+    """Gates that need missing optional markers, and whatever rests on them: path to those markers."""
     gone = {
-        g.path
+        g.path: missing
         for g in template.gates
-        if any(name in panel.absent for d in g.geometry.dimensions for name in d.channels)
+        if (missing := frozenset(n for d in g.geometry.dimensions for n in d.channels if n in panel.absent))
     }
     size = -1
-    while len(gone) != size:
-        size = len(gone)
+    while sum(map(len, gone.values())) != size:
+        size = sum(map(len, gone.values()))
         for gate in template.gates:
             terms = gate.geometry.terms if isinstance(gate.geometry, Boolean) else ()
-            if gate.parent in gone or any(t.path in gone for t in terms):
-                gone.add(gate.path)
-    return frozenset(gone)
+            missing = frozenset[str]().union(
+                *(gone.get(p, ()) for p in (gate.path, gate.parent, *(t.path for t in terms)))
+            )
+            if missing:
+                gone[gate.path] = missing
+    return gone
 
 
 class _Panel:
