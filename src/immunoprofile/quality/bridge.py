@@ -66,14 +66,12 @@ def score(value: float, counting: float, earlier: Sequence[Reading], min_cv: flo
     The centre and standard deviation of n earlier values are themselves uncertain: (value - mean) over
     SD sqrt(1 + 1 / n) follows Student's t with n - 1 degrees of freedom, and its probability is given as the normal
     quantile. So 2 and 3 keep the meaning they have in Westgard's rules, whatever n. An SD below the smallest one that
-    is believed (`min_cv` and counting) is raised to it, and then is known: the ratio is taken as normal.
+    is believed (`min_cv` and counting) is raised to it, which only makes the score smaller.
     """
     values = np.array([r.value for r in earlier])
     spread = float(values.std(ddof=1))
     least = math.sqrt(min_cv**2 + counting)
     ratio = (value - float(values.mean())) / (max(spread, least) * math.sqrt(1 + 1 / values.size))
-    if spread <= least:
-        return ratio
     tail = max(float(stats.t.sf(abs(ratio), values.size - 1)), _SMALLEST)
     return math.copysign(float(-stats.norm.ppf(tail)), ratio)
 

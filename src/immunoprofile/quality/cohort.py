@@ -54,11 +54,10 @@ def check_cohort(
 
 
 def _judged(rules: RuleSet, sample_ids: Sequence[str], answers: Mapping[str, Mapping[str, Answer]]) -> Checks:
-    asked: list[Checks] = []
-    for name in sample_ids:
-        own = {rule: found[name] for rule, found in answers.items() if name in found}
-        asked.append(judge_all(rules, name, {rule: _given(answer) for rule, answer in own.items()}))
-    return join_checks(asked)
+    samples = {
+        name: {rule: _given(found[name]) for rule, found in answers.items() if name in found} for name in sample_ids
+    }
+    return judge_all(rules, samples)
 
 
 def _given(answer: Answer) -> Callable[[Rule], Answer]:

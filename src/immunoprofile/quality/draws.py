@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import pandas as pd
 
@@ -90,7 +90,11 @@ def gather_draws(
 ) -> Cohort:
     """The samples that have rows in `populations`."""
     roles = {t.digest: _roles(t) for t in templates}
-    rows = {str(name): group for name, group in populations.groupby("sample_id", sort=False)}
+    rows: dict[str, list[_Row]] = {}
+    columns = ("sample_id", "pop_id", "denom_id", "count", "denom_count", "frac", "fcs_sha256", "template_sha256")
+    # Plain lists: a frame a sample costs more than everything that is asked of it.
+    for name, *row in zip(*(populations[c].tolist() for c in columns), strict=True):
+        rows.setdefault(str(name), []).append(_Row(*row))
     return Cohort(tuple(_draw(s, rows[s.sample_id], roles) for s in samples if s.sample_id in rows))
 
 
@@ -100,24 +104,25 @@ def _roles(template: GatingTemplate) -> dict[str, str]:
     return {g.role: g.id for g in template.gates if g.role is not None and given.count(g.role) == 1}
 
 
-def _draw(sample: SampleFacts, rows: pd.DataFrame, roles: Mapping[str, Mapping[str, str]]) -> Draw:
-    counts: dict[str, int] = {}
-    for pop, count in (
-        (p, c) for a, b in (("denom_id", "denom_count"), ("pop_id", "count")) for p, c in _pairs(rows, a, b)
-    ):
-        counts[pop] = count
-    known = rows[rows["frac"].notna()]
-    first = rows.iloc[0]
-    sha, template = first["fcs_sha256"], first["template_sha256"]
+class _Row(NamedTuple):
+    pop_id: str
+    denom_id: str
+    count: Any
+    denom_count: Any
+    frac: Any
+    fcs_sha256: Any
+    template_sha256: Any
+
+
+def _draw(sample: SampleFacts, rows: Sequence[_Row], roles: Mapping[str, Mapping[str, str]]) -> Draw:
+    counts = {r.denom_id: int(r.denom_count) for r in rows if not pd.isna(r.denom_count)}
+    counts |= {r.pop_id: int(r.count) for r in rows if not pd.isna(r.count)}
+    sha, template = rows[0].fcs_sha256, rows[0].template_sha256
     return Draw(
         sample,
         counts,
-        frozenset(zip(known["pop_id"].astype(str), known["denom_id"].astype(str), strict=True)),
+        frozenset((r.pop_id, r.denom_id) for r in rows if not pd.isna(r.frac)),
         roles.get(str(template), {}),
         None if pd.isna(sha) else str(sha),
         None if pd.isna(template) else str(template),
     )
-
-
-def _pairs(rows: pd.DataFrame, name: str, count: str) -> list[tuple[str, int]]:
-    return [(str(p), int(c)) for p, c in zip(rows[name], rows[count], strict=True) if not pd.isna(c)]

@@ -62,18 +62,25 @@ def judge(rule: Rule, value: float) -> tuple[Level, float]:
     return "pass", min(finite, key=lambda b: abs(b - value), default=math.nan)
 
 
-def judge_all(rules: RuleSet, sample_id: str, answers: Mapping[str, Callable[[Rule], Answer]]) -> Checks:
-    """Ask one sample every rule that is measured by one of `answers`."""
+def judge_all(rules: RuleSet, samples: Mapping[str, Mapping[str, Callable[[Rule], Answer]]]) -> Checks:
+    """Ask samples the rules that they have an answer to.
+
+    Parameters
+    ----------
+    samples
+        Sample to rule to what measures it.
+    """
     rows: list[dict[str, Any]] = []
     unanswered: list[dict[str, str]] = []
-    for rule in rules.rules:
-        if rule.id not in answers:
-            continue
-        answer = answers[rule.id](rule)
-        if isinstance(answer, str):
-            unanswered.append({"sample_id": sample_id, "rule_id": rule.id, "reason": answer})
-            continue
-        rows += [row_of(rule, sample_id, m) for m in ([answer] if isinstance(answer, Measured) else answer)]
+    for sample_id, answers in samples.items():
+        for rule in rules.rules:
+            if rule.id not in answers:
+                continue
+            answer = answers[rule.id](rule)
+            if isinstance(answer, str):
+                unanswered.append({"sample_id": sample_id, "rule_id": rule.id, "reason": answer})
+                continue
+            rows += [row_of(rule, sample_id, m) for m in ([answer] if isinstance(answer, Measured) else answer)]
     return Checks(build_frame(SAMPLES_QC, rows), build_frame(CHECKS_UNANSWERED, unanswered))
 
 

@@ -72,7 +72,7 @@ def check_sample(
         "spillover_diagonal": lambda _: preparation.diagonal(matrix),
         "spillover_entries": lambda rule: preparation.off_diagonal(matrix, *rule.warn),
     }
-    return judge_all(rules, str(sample["sample_id"]), answers)
+    return judge_all(rules, {str(sample["sample_id"]): answers})
 
 
 def _singlets(members: Membership) -> Answer:
