@@ -11,8 +11,8 @@ from immunoprofile.fcs import Events
 from immunoprofile.gating.automatic.fit import drift_limit, own_place
 from immunoprofile.gating.automatic.pools import key_words
 from immunoprofile.gating.automatic.records import GateRecord, Resolved
-from immunoprofile.gating.automatic.values import scaled_values
-from immunoprofile.gating.gates import Gate
+from immunoprofile.gating.automatic.values import Values, Wanted, read_values
+from immunoprofile.gating.gates import AutoRule, Gate
 from immunoprofile.gating.membership import Membership
 from immunoprofile.spillover import Spillover
 
@@ -45,17 +45,20 @@ def check_gates(resolved: Resolved, members: Membership, events: Events, matrix:
     A sample's own cut is found by the same rule in its own events alone; only the pool's cut gates. Where its own
     events show none, or it alone is the pool, there is nothing to compare.
     """
-    found: list[GateCheck] = []
-    for gate in resolved.template.gates:
-        record = resolved.records.get(gate.path)
-        if record is not None and gate.path in members.paths:
-            found.extend(_check_gate(gate, record, members, events, matrix))
-    return found
+    template = resolved.template
+    listed = [(g, resolved.records[g.path]) for g in template.gates if g.path in resolved.records]
+    compared = [
+        (g.path, Wanted(g.auto.dimensions, members.mask(g.parent)))
+        for g, record in listed
+        if g.auto is not None and g.path in members.paths and record.fit.at is not None and record.pool[0] != "sample"
+    ]
+    read = read_values(template, [w for _, w in compared], events, matrix) if compared else []
+    values = {path: v for (path, _), v in zip(compared, read, strict=True) if v is not None}
+    checks = [_check_gate(g, record, values.get(g.path)) for g, record in listed if g.path in members.paths]
+    return [check for found in checks for check in found]
 
 
-def _check_gate(
-    gate: Gate, record: GateRecord, members: Membership, events: Events, matrix: Spillover | None
-) -> Iterator[GateCheck]:
+def _check_gate(gate: Gate, record: GateRecord, values: Values | None) -> Iterator[GateCheck]:
     if gate.origin == "fallback":
         what = f"the template's fallback was used: {gate.reason}"
         yield GateCheck("gate_fallback", gate.path, math.nan, math.nan, "warn", "GATE_FALLBACK", what)
@@ -63,27 +66,16 @@ def _check_gate(
         shown = ", ".join(printable(b, 40) for b in record.unbridged)
         what = f"{key_words(record.pool)} spans batches without a bridging control: {shown}"
         yield GateCheck("pool_bridge", gate.path, len(record.unbridged), 0, "warn", "POOL_NOT_BRIDGED", what)
-    if record.fit.at is None or record.pool[0] == "sample":
+    if values is not None and gate.auto is not None and values.shape[1] >= gate.auto.min_events:
+        yield from _drift(gate.path, gate.auto, record, values)
+
+
+def _drift(path: str, rule: AutoRule, record: GateRecord, values: Values) -> Iterator[GateCheck]:
+    own, pooled = own_place(rule, record.fit, values), record.fit.at
+    if own is None or pooled is None:
         return
-    drift = _drift(gate, record, members, events, matrix)
-    if drift is not None:
-        yield drift
-
-
-def _drift(
-    gate: Gate, record: GateRecord, members: Membership, events: Events, matrix: Spillover | None
-) -> GateCheck | None:
-    rule, pooled = gate.auto, record.fit.at
-    assert rule is not None and pooled is not None
-    values = scaled_values(members.plan.template, rule.dimensions, events, matrix, members.mask(gate.parent))
-    if values.shape[1] < rule.min_events:
-        return None
-    own = own_place(rule, record.fit, values)
-    if own is None:
-        return None
     away, limit = own - pooled, drift_limit(rule, [values])
     beyond = abs(away) > limit
     what = f"own {rule.method} at {own:.4g}, {key_words(record.pool)} at {pooled:.4g}, in units of the axis"
-    return GateCheck(
-        "gate_drift", gate.path, away, limit, "warn" if beyond else "pass", "GATE_DRIFT" if beyond else "", what
-    )
+    level, flag = ("warn", "GATE_DRIFT") if beyond else ("pass", "")
+    yield GateCheck("gate_drift", path, away, limit, level, flag, what)

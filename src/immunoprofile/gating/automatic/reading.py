@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from immunoprofile.errors import ImmunoprofileError, printable
 from immunoprofile.gating.automatic.pools import PoolSample
-from immunoprofile.gating.automatic.values import Values, has_axes, scaled_values
-from immunoprofile.gating.gates import AutoRule, Boolean, Gate
+from immunoprofile.gating.automatic.values import Values, Wanted, read_values
+from immunoprofile.gating.gates import Boolean, Gate
 from immunoprofile.gating.membership import Membership, run_plan
 from immunoprofile.gating.paths import ROOT
 from immunoprofile.gating.plan import compile_plan
@@ -32,7 +32,7 @@ def read_parents(
     """
     try:
         members = _gate_parents(template, sample, {g.parent for g, _ in gates})
-        return {g.path: _values(members, sample, g, g.auto, most) for g, most in gates if g.auto is not None}
+        return _read(members, sample, gates)
     except ImmunoprofileError as problem:
         words = f"{printable(sample.sample_id, 60)} cannot be gated ({problem.code})"
         return {g.path: words for g, _ in gates}
@@ -45,24 +45,23 @@ def _gate_parents(template: GatingTemplate, sample: PoolSample, parents: set[str
     return run_plan(plan, events)
 
 
-def _values(members: Membership, sample: PoolSample, gate: Gate, rule: AutoRule, most: int) -> Values | str:
-    name, events, template = printable(sample.sample_id, 60), sample.events, members.plan.template
+def _read(members: Membership, sample: PoolSample, gates: Sequence[tuple[Gate, int]]) -> dict[str, Values | str]:
+    name, events = printable(sample.sample_id, 60), sample.events
     assert events is not None
-    if gate.parent not in members.paths:
-        return f"{name} lacks an optional marker of its parent"
-    if not has_axes(template, rule.dimensions, events, sample.replacement):
-        return f"{name} lacks an optional marker of its rule"
-    values = scaled_values(
-        template,
-        rule.dimensions,
-        events,
-        sample.replacement,
-        members.mask(gate.parent),
-        drop_saturated=rule.method not in _COUNTED,
-        most=most,
-    )
-    few = values.shape[1] < rule.min_events
-    return f"{name} has {values.shape[1]} events in the parent" if few else values
+    found: dict[str, Values | str] = {g.path: f"{name} lacks an optional marker of its parent" for g, _ in gates}
+    asked = [(g, g.auto, most) for g, most in gates if g.auto is not None and g.parent in members.paths]
+    wanted = [
+        Wanted(rule.dimensions, members.mask(g.parent), rule.method not in _COUNTED, most) for g, rule, most in asked
+    ]
+    read = read_values(members.plan.template, wanted, events, sample.replacement)
+    for (gate, rule, _), values in zip(asked, read, strict=True):
+        if values is None:
+            found[gate.path] = f"{name} lacks an optional marker of its rule"
+        elif values.shape[1] < rule.min_events:
+            found[gate.path] = f"{name} has {values.shape[1]} events in the parent"
+        else:
+            found[gate.path] = values
+    return found
 
 
 def _above(template: GatingTemplate, wanted: Iterable[str]) -> GatingTemplate:

@@ -1,8 +1,9 @@
-"""The events of one population on the axes of a rule."""
+"""The events of populations on the axes of rules."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,17 +23,9 @@ _BLOCK = 65_536
 _WRONG_RANGE = 0.05
 
 
-def scaled_values(
-    template: GatingTemplate,
-    dimensions: Sequence[Dimension],
-    events: Events,
-    replacement: Spillover | None,
-    mask: NDArray[np.bool_],
-    *,
-    drop_saturated: bool = True,
-    most: int = MOST_EVENTS,
-) -> Values:
-    """Scaled values of some dimensions for some events of a file.
+@dataclass(frozen=True, slots=True, eq=False)
+class Wanted:
+    """Some axes of some events.
 
     Parameters
     ----------
@@ -40,84 +33,121 @@ def scaled_values(
         The population. Of more than `most` events so many are taken, at even steps through the file.
     drop_saturated
         Leave events at the top of a detector's range out: they are piled up there, whatever they were.
+    """
+
+    dimensions: tuple[Dimension, ...]
+    mask: NDArray[np.bool_]
+    drop_saturated: bool = True
+    most: int = MOST_EVENTS
+
+    @property
+    def events(self) -> NDArray[np.intp]:
+        """Numbers of the events to take, rising."""
+        chosen = np.flatnonzero(self.mask)
+        if chosen.size > self.most:
+            chosen = chosen[(np.arange(self.most) * chosen.size) // self.most]
+        return chosen
+
+
+def read_values(
+    template: GatingTemplate, wanted: Sequence[Wanted], events: Events, replacement: Spillover | None
+) -> list[Values | None]:
+    """Scaled values of several populations in one walk through a file.
 
     Returns
     -------
-    (n_dimensions, n) float64
-        Without events that have no number in some dimension.
+    list
+        (n_dimensions, n) of each, without events that have no number in some dimension; None where an axis needs an
+        optional marker that the file lacks.
 
     Raises
     ------
     PanelMismatchError, SpilloverError
         As for gating.
     """
-    table = _sources(template, dimensions, events, replacement)
-    chosen = np.flatnonzero(mask)
-    if chosen.size > most:
-        chosen = chosen[(np.arange(most) * chosen.size) // most]
-    raw = _read(events, table, chosen)
-    sources = table.of_gate["axes"]
-    found = np.vstack([d.scale(_values(s, table, raw)) for d, s in zip(dimensions, sources, strict=True)])
-    keep = ~np.isnan(found).any(axis=0)
-    if drop_saturated:
-        keep &= ~_saturated(sources, table, events.channels, raw)
-    return np.ascontiguousarray(found[:, keep])
-
-
-def has_axes(
-    template: GatingTemplate, dimensions: Sequence[Dimension], events: Events, replacement: Spillover | None
-) -> bool:
-    """False where an axis needs an optional marker that the file lacks."""
-    return not _sources(template, dimensions, events, replacement).omitted
+    names = [f"axes {i}" for i in range(len(wanted))]
+    table = _sources(template, names, wanted, events, replacement)
+    asked = {
+        name: _Taken(w, table.of_gate[name], table, events.channels)
+        for name, w in zip(names, wanted, strict=True)
+        if name not in table.omitted
+    }
+    if any(taken.chosen.size for taken in asked.values()):
+        place = {c: i for i, c in enumerate(table.columns)}
+        for first, block in events.linear_blocks(table.columns, _BLOCK):
+            for taken in asked.values():
+                taken.take(first, block, place)
+    return [asked[name].scaled() if name in asked else None for name in names]
 
 
 def _sources(
-    template: GatingTemplate, dimensions: Sequence[Dimension], events: Events, replacement: Spillover | None
+    template: GatingTemplate,
+    names: Sequence[str],
+    wanted: Sequence[Wanted],
+    events: Events,
+    replacement: Spillover | None,
 ) -> SourceTable:
-    gate = Gate("axes", "axes", ROOT, "axes", Rectangle(tuple(dimensions), ((0.0, None),) * len(dimensions)))
-    probe = GatingTemplate(template.id, template.version, "", "draft", template.markers, template.compensation, (gate,))
+    gates = tuple(
+        Gate(name, name, ROOT, name, Rectangle(w.dimensions, ((0.0, None),) * len(w.dimensions)))
+        for name, w in zip(names, wanted, strict=True)
+    )
+    probe = GatingTemplate(template.id, template.version, "", "draft", template.markers, template.compensation, gates)
     return resolve_sources(probe, events.channels, events.spillover, replacement)
 
 
-def _read(events: Events, table: SourceTable, chosen: NDArray[np.intp]) -> Values:
-    """(n_columns, n) linear values of the chosen events, which are in rising order."""
-    raw = np.empty((len(table.columns), chosen.size))
-    for first, block in events.linear_blocks(table.columns, _BLOCK):
-        start, stop = np.searchsorted(chosen, (first, first + block.shape[1]))
-        raw[:, start:stop] = block[:, chosen[start:stop] - first]
-    return raw
+class _Taken:
+    """The values of one `Wanted`, filled block after block: a number an event and axis, whatever the matrix's size."""
+
+    def __init__(
+        self, wanted: Wanted, sources: Sequence[Source], table: SourceTable, channels: Sequence[Channel]
+    ) -> None:
+        self.wanted, self.sources, self.table = wanted, sources, table
+        self.chosen = wanted.events
+        self.linear: Values = np.empty((len(sources), self.chosen.size))
+        own = {c for s in sources if (c := _own_column(s, table)) is not None} if wanted.drop_saturated else set()
+        tops = {c: float(channels[c].range or 0) for c in own}
+        self.tops = {c: (top - 1, np.zeros(self.chosen.size, dtype=np.bool_)) for c, top in tops.items() if top > 1}
+
+    def take(self, first: int, block: Values, place: Mapping[int, int]) -> None:
+        """Take the chosen events of one block."""
+        start, stop = np.searchsorted(self.chosen, (first, first + block.shape[1]))
+        if start == stop:
+            return
+        rows = self.chosen[start:stop] - first
+        for axis, source in enumerate(self.sources):
+            self.linear[axis, start:stop] = _values(source, self.table, block, rows, place)
+        for column, (top, at_top) in self.tops.items():
+            at_top[start:stop] = block[place[column], rows] >= top
+
+    def scaled(self) -> Values:
+        """(n_dimensions, n) scaled, without events that are left out."""
+        found = np.vstack([d.scale(v) for d, v in zip(self.wanted.dimensions, self.linear, strict=True)])
+        keep = ~np.isnan(found).any(axis=0)
+        for _, at_top in self.tops.values():
+            # Where many events are at the top, the declared range is wrong.
+            if at_top.size and at_top.mean() <= _WRONG_RANGE:
+                keep &= ~at_top
+        return np.ascontiguousarray(found[:, keep])
 
 
-def _values(source: Source, table: SourceTable, raw: Values) -> Values:
+def _values(
+    source: Source, table: SourceTable, block: Values, rows: NDArray[np.intp], place: Mapping[int, int]
+) -> Values:
+    """Linear values of a source for some events of a block."""
     if source[0] == "raw":
-        column: Values = raw[table.columns.index(source[1])]
+        column: Values = block[place[source[1]], rows]
         return column
     if source[0] == "compensated":
         matrix, columns = table.matrices[source[1]]
-        rows = [table.columns.index(c) for c in columns]
-        weights = matrix.inverse[:, source[2]]
-        found: Values = np.zeros(raw.shape[1])
-        for row, weight in zip(rows, weights, strict=True):
-            found += raw[row] * weight
+        found: Values = np.zeros(rows.size)
+        for number, weight in zip(columns, matrix.inverse[:, source[2]], strict=True):
+            found += block[place[number], rows] * weight
         return found
-    top, bottom = (_values(s, table, raw) for s in source[1:3])
+    top, bottom = (_values(s, table, block, rows, place) for s in source[1:3])
     a, b, c = source[3:]
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio: Values = a * (top - b) / (bottom - c)
     return ratio
-
-
-def _saturated(
-    sources: Sequence[Source], table: SourceTable, channels: Sequence[Channel], raw: Values
-) -> NDArray[np.bool_]:
-    """Events at the top of a detector's declared range; none where so many are that the range must be wrong."""
-    lost = np.zeros(raw.shape[1], dtype=np.bool_)
-    for column in {c for s in sources if (c := _own_column(s, table)) is not None}:
-        top = float(channels[column].range or 0)
-        at_top = raw[table.columns.index(column)] >= top - 1
-        if top > 1 and at_top.mean() <= _WRONG_RANGE:
-            lost |= at_top
-    return lost
 
 
 def _own_column(source: Source, table: SourceTable) -> int | None:
