@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import re
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -16,13 +18,14 @@ from frictionless import Package
 from immunoprofile.cli.program import program
 from immunoprofile.cohort import run_study
 from immunoprofile.columns import TABLES
-from immunoprofile.errors import OutputError
+from immunoprofile.errors import InputError, OutputError
 from immunoprofile.report import load_results
 from immunoprofile.report.exports import FORMATS, export_results
 from immunoprofile.report.exports.spreadsheet import defuse, shorten, widen
 from immunoprofile.report.exports.transport import short_name, to_ascii
 from immunoprofile.simulation import simulate_cohort
 from immunoprofile.study import load_study
+from immunoprofile.tables import build_frame
 
 
 @pytest.fixture(scope="module")
@@ -290,3 +293,21 @@ def test_h5ad__has_channels_markers_matrix_and_populations(study_file: Path, fol
     raw = data[:, names].X
     assert abs(again - raw).max() <= 1e-9 * abs(raw).max()
     assert json.dumps({k: str(v) for k, v in data.uns["sample"].items()})
+
+
+@pytest.mark.parametrize("name", ["xpt", "cp", "stata"])
+def test_export__missing_library_is_named_with_its_remedy(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyreadstat", None)
+    with pytest.raises(
+        OutputError, match=r'needs pyreadstat, which is not installed\. Install it with: pip'
+    ):
+        export_results(load_results(folder), name, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["wide", "cp", "immport"])
+def test_export__without_populations_is_refused(small, tmp_path: Path, name: str) -> None:
+    empty = replace(small.results(), populations=build_frame(TABLES["populations"], []))
+    with pytest.raises(InputError, match="holds no populations to export"):
+        export_results(empty, name, tmp_path)

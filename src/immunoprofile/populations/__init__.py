@@ -21,7 +21,7 @@ from immunoprofile.populations.settings import (
     load_thresholds,
 )
 from immunoprofile.populations.states import Given, Holding, describe_states, states_at
-from immunoprofile.populations.tabulate import add_flags, resolved_gates, tabulate
+from immunoprofile.populations.tabulate import resolved_gates, tabulate
 
 __all__ = [
     "Given",
@@ -31,7 +31,6 @@ __all__ = [
     "State",
     "TableSettings",
     "Threshold",
-    "add_flags",
     "choose_references",
     "compare_fmo",
     "default_settings",

@@ -179,14 +179,6 @@ def _row_ids(layout: Layout, sample_id: Any, template_sha256: str, fcs_sha256: A
     return np.array([digest_of_bytes(text.encode())[:16] for text in texts], dtype=object)
 
 
-def add_flags(populations: pd.DataFrame, flags: Sequence[str]) -> pd.DataFrame:
-    """The table with more flags on every row."""
-    if not flags:
-        return populations
-    joined = [";".join(sorted({*filter(None, old.split(";")), *flags})) for old in populations["flags"]]
-    return populations.assign(flags=pd.array(joined, dtype="string"))
-
-
 def resolved_gates(members: Membership, sample_id: str) -> pd.DataFrame:
     """Every gate as it was applied to one sample (columns of `columns.GATES_RESOLVED`)."""
     plan = members.plan
