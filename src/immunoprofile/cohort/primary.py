@@ -12,7 +12,7 @@ from immunoprofile.study import Study
 
 
 def check_primary(study: Study, templates: Mapping[str, GatingTemplate]) -> None:
-    """Refuse primary endpoints that no template reports, or whose measure cannot be computed from these samples.
+    """Refuse endpoints that no template reports, or whose measure cannot be computed from these samples.
 
     A concentration has no denominator: whatever its denom_id says is not looked at.
 
@@ -24,9 +24,10 @@ def check_primary(study: Study, templates: Mapping[str, GatingTemplate]) -> None
     reported = {
         (t.id_of(path), t.id_of(top)) for t in templates.values() for path, tops in t.reported().items() for top in tops
     }
-    problems = []
-    for number, primary in enumerate(study.analysis.primary):
-        where = f"analysis.primary[{number}]"
+    problems = _check_parts(study, {pop for pop, _ in reported})
+    endpoints = [(f"analysis.primary[{i}]", p) for i, p in enumerate(study.analysis.primary)]
+    endpoints += [(f"analysis.secondary[{i}]", p) for i, p in enumerate(study.analysis.secondary)]
+    for where, primary in endpoints:
         wanted = f"{primary.pop_id} of {primary.denom_id}"
         if primary.measure == "log_cells_per_ul":
             problems += _check_concentration(study, templates, primary.pop_id, where)
@@ -43,6 +44,21 @@ def check_primary(study: Study, templates: Mapping[str, GatingTemplate]) -> None
             problems.append(Problem(what, str(study.path), where, remedy=hint, code="PRIMARY-MEASURE"))
     if problems:
         raise StudyError.of(problems)
+
+
+def _check_parts(study: Study, known: set[str]) -> list[Problem]:
+    """Populations of ratios and partitions that no template reports."""
+    analysis = study.analysis
+    named = [(f"analysis.ratios[{i}]", p) for i, r in enumerate(analysis.ratios) for p in (r.numerator, r.denominator)]
+    named += [(f"analysis.partitions.{name}", p) for name, parts in analysis.partitions.items() for p in parts]
+    return [
+        Problem(
+            f'no template of this study reports "{printable(pop)}"', str(study.path), where,
+            remedy=closest(pop, sorted(known)), code="PLAN-POPULATION",
+        )
+        for where, pop in named
+        if pop not in known
+    ]  # fmt: skip
 
 
 def _check_concentration(

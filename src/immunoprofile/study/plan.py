@@ -77,12 +77,29 @@ class Quality(Strict):
     rules: Name | None = None
 
 
+class LogRatio(Strict):
+    """A ratio of two populations of one tube, compared on the scale of logarithms."""
+
+    numerator: PopId
+    denominator: PopId
+
+
+Days = Annotated[StrictInt, Field(ge=0)]
+
+
 class Analysis(Strict):
-    """What was decided before the data were seen: primary endpoints, strata and the seed."""
+    """What was decided before the data were seen: endpoints, key secondaries, strata, days and the seed."""
 
     primary: Annotated[tuple[PrimaryEndpoint, ...], AfterValidator(not_empty)]
+    secondary: tuple[PrimaryEndpoint, ...] = ()
+    ratios: tuple[LogRatio, ...] = ()
+    partitions: dict[PopId, Annotated[tuple[PopId, ...], Field(min_length=2)]] = Field(default_factory=dict)
     strata: tuple[Name, ...] = ()
     seed: Annotated[StrictInt, Field(ge=0)] = 0
+    landmark_day: Days = 28
+    response_day: Days = 84
+    recent_rituximab_days: Days = 183
+    planned_infusions: Days = 4
 
 
 class StudyPlan(Strict):

@@ -1,0 +1,70 @@
+"""A study's tables to its answers: the plan of study.toml, and what its sheets know of the subjects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from immunoprofile.comparison import Facts, Plan, answer_plan, read_facts
+from immunoprofile.study import Study
+
+
+def compare_study(
+    populations: pd.DataFrame, study: Study, response: pd.DataFrame, counts: pd.DataFrame, definition: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Tables `change` and `association` of a study.
+
+    Parameters
+    ----------
+    response, counts
+        Tables `response` (all definitions) and `response_counts`.
+    definition
+        The definition that decides; the others are sensitivity analyses.
+
+    Raises
+    ------
+    AnalysisError, InputError
+        As `comparison.answer_plan`.
+    """
+    return answer_plan(populations, study_plan(study, definition), study_facts(study, response, counts))
+
+
+def study_plan(study: Study, definition: str) -> Plan:
+    """The analysis plan of a study."""
+    analysis = study.analysis
+    return Plan(
+        baseline=study.baseline,
+        window=study.window,
+        primary=tuple(p.model_dump() for p in analysis.primary),
+        secondary=tuple(p.model_dump() for p in analysis.secondary),
+        ratios=tuple(r.model_dump() for r in analysis.ratios),
+        partitions=analysis.partitions,
+        panels=tuple(study.panels),
+        definition=definition,
+        seed=analysis.seed,
+        landmark_day=analysis.landmark_day,
+        response_day=analysis.response_day,
+        recent_rituximab_days=analysis.recent_rituximab_days,
+        infusions=analysis.planned_infusions,
+    )
+
+
+def study_facts(study: Study, response: pd.DataFrame, counts: pd.DataFrame) -> Facts:
+    """What the sheets of a study know of its subjects and samples."""
+    return read_facts(
+        study.subjects,
+        study.treatments,
+        response=response,
+        counts=counts,
+        strata=_strata(study),
+        batches={s.sample_id: s.batch for s in study.samples if s.batch is not None} or None,
+    )
+
+
+def _strata(study: Study) -> Mapping[str, str] | None:
+    """Subject to stratum: the declared columns of the subjects sheet, joined."""
+    if not study.analysis.strata:
+        return None
+    columns = study.subjects[list(study.analysis.strata)].astype("string").fillna("NA")
+    return dict(zip(study.subjects["subject_id"].astype(str), columns.agg(" / ".join, axis=1), strict=True))
