@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from immunoprofile.errors import printable
 from immunoprofile.gating.formats.gatingml_words import CUSTOM_INFO, RefusalError, local, namespace
-from immunoprofile.gating.formats.shape import AutoShape, QualityShape
+from immunoprofile.gating.formats.shape import QualityShape
+from immunoprofile.gating.formats.shape_auto import AutoShape
 from immunoprofile.gating.gates import (
     FILE,
     UNCOMPENSATED,

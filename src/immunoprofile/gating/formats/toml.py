@@ -20,7 +20,6 @@ from immunoprofile.errors import (
 from immunoprofile.gating.expectations import Expectation, TemplateTest
 from immunoprofile.gating.formats.assembly import Draft, assemble
 from immunoprofile.gating.formats.shape import (
-    AutoShape,
     FallbackShape,
     GateShape,
     MarkerShape,
@@ -30,6 +29,7 @@ from immunoprofile.gating.formats.shape import (
     TestShape,
     shape_problems,
 )
+from immunoprofile.gating.formats.shape_auto import AutoShape
 from immunoprofile.gating.formats.shape_scales import ScaleShape
 from immunoprofile.gating.gates import (
     FILE,
