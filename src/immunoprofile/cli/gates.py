@@ -1,4 +1,4 @@
-"""``immunoprofile gates``: the templates that there are, one as a tree, and whether one makes sense."""
+"""``immunoprofile gates``: the templates that there are, and one as a tree."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from immunoprofile.cli.console import show, show_table
+from immunoprofile.cli.gates_check import check_gates
+from immunoprofile.cli.gates_lock import lock_template
 from immunoprofile.cli.gates_test import test_template
 from immunoprofile.cli.options import verbosity_options
 from immunoprofile.errors import printable
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def gates() -> None:
-    """List, show and check gating templates."""
+    """List, show, check, test and lock gating templates."""
 
 
 @gates.command("list")
@@ -44,27 +46,13 @@ def show_template(template: str, fcs: Path | None) -> None:
     """Show a template as a tree: name, pop_id, kind and channels of every gate."""
     from immunoprofile.gating import load_template
 
-    loaded = load_template(template)
+    loaded = load_template(template, changed="allow")
     if fcs is not None:
         show(*_plan(loaded, fcs))
         return
     show(f"{printable(loaded.id)} {printable(loaded.version)} ({loaded.status}): {printable(loaded.title)}")
     show(f"content {loaded.digest[:16]}", "")
     show(*_tree(loaded))
-
-
-@gates.command("check")
-@click.argument("path", metavar="PATH")
-@verbosity_options
-def check_template(path: str) -> None:
-    """Check a template and name everything that is wrong with it."""
-    from immunoprofile.gating import load_template
-
-    loaded = load_template(path)
-    show(
-        f"{printable(path, 400)}: no problem found: {len(loaded.gates)} gates over {len(loaded.markers)} markers, "
-        f"content {loaded.digest[:16]}"
-    )
 
 
 def _plan(template: GatingTemplate, fcs: Path) -> list[str]:
@@ -120,4 +108,5 @@ def _bounds_words(gate: Gate) -> str:
     return " and ".join([*([] if low is None else [f">= {low:g}"]), *([] if high is None else [f"< {high:g}"])])
 
 
-gates.add_command(test_template)
+for _verb in (check_gates, test_template, lock_template):
+    gates.add_command(_verb)

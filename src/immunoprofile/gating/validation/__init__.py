@@ -3,22 +3,30 @@
 `read_fixtures` finds the samples that a template's ``[[test]]`` blocks name and holds their events; `run_tests` gates
 them and compares every expectation, and `render_junit` writes the verdicts for other programs. `list_mutants` moves
 every boundary of a template a little, one at a time, and `run_mutants` asks which of these moves no test notices.
+`check_template` reads a template without events, and `count_outside` with those of one file.
 """
 
 from immunoprofile.gating.validation.fixtures import Fixture, read_fixtures
 from immunoprofile.gating.validation.junit import render_junit
+from immunoprofile.gating.validation.lint import Remark, check_template, worst
 from immunoprofile.gating.validation.mutants import Mutant, list_mutants
 from immunoprofile.gating.validation.mutation import Notice, run_mutants
+from immunoprofile.gating.validation.outside import Outside, count_outside
 from immunoprofile.gating.validation.verdicts import Verdict, run_tests
 
 __all__ = [
     "Fixture",
     "Mutant",
     "Notice",
+    "Outside",
+    "Remark",
     "Verdict",
+    "check_template",
+    "count_outside",
     "list_mutants",
     "read_fixtures",
     "render_junit",
     "run_mutants",
     "run_tests",
+    "worst",
 ]

@@ -9,7 +9,7 @@ import numpy as np
 
 from immunoprofile.errors import ImmunoprofileError
 from immunoprofile.gating.automatic import PoolSample, has_automatic_gates, resolve_template
-from immunoprofile.gating.automatic.values import has_axes, scaled_values
+from immunoprofile.gating.automatic.values import Wanted, read_values
 from immunoprofile.gating.gates import Boolean, Dimension
 from immunoprofile.gating.paths import ROOT
 from immunoprofile.gating.template import GatingTemplate
@@ -141,10 +141,10 @@ def _spans(template: GatingTemplate, fixtures: Sequence[Fixture]) -> dict[Dimens
 
 def _ends(template: GatingTemplate, dimension: Dimension, fixtures: Sequence[Fixture]) -> Iterator[tuple[float, float]]:
     for fixture in fixtures:
-        if fixture.events.n_events and has_axes(template, [dimension], fixture.events, None):
-            every = np.ones(fixture.events.n_events, dtype=np.bool_)
-            values = scaled_values(template, [dimension], fixture.events, None, every, drop_saturated=False)[0]
-            finite = values[np.isfinite(values)]
+        every = np.ones(fixture.events.n_events, dtype=np.bool_)
+        (values,) = read_values(template, [Wanted((dimension,), every, False)], fixture.events, None)
+        if values is not None:
+            finite = values[0][np.isfinite(values[0])]
             if finite.size:
                 low, high = np.quantile(finite, [0.001, 0.999])
                 yield float(low), float(high)
