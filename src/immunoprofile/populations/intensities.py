@@ -179,6 +179,8 @@ def _frame(sample_id: str, ids: Sequence[str], stains: Sequence[Stain], results:
     with np.errstate(all="ignore"):
         spread = np.where(median > 0, (high - low) / (2 * median), np.nan)
         mean, geometric = np.where(some, total / n, np.nan), np.where(positive, np.exp(logs / n), np.nan)
+    # Values near the largest float overflow when they are added: nothing is known then.
+    spread, mean, geometric = (np.where(np.isfinite(v), v, np.nan) for v in (spread, mean, geometric))
     kinds = ["uncompensated" if s.raw >= 0 else "compensated" for s in stains]
     return build_columns(
         INTENSITIES,
