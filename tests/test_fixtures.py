@@ -53,7 +53,7 @@ def test_fixtures__are_rebuilt_byte_for_byte(fixtures: Path, script, tmp_path: P
 
 
 def assert_rounded_alike(rebuilt: Path, file: Path) -> None:
-    """On a processor that rounds exponentials another way: less than one value in a thousand off by more than a unit."""
+    """On a processor that rounds exponentials another way: hardly a value off by more than one unit."""
     there, here = (read_fcs(f).values.astype(float) for f in (rebuilt, file))
     assert there.shape == here.shape
     assert np.mean(np.abs(there - here) > 1) < 0.001, file.name
