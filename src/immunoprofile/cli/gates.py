@@ -9,6 +9,7 @@ import click
 
 from immunoprofile.cli.console import show, show_table
 from immunoprofile.cli.gates_check import check_gates
+from immunoprofile.cli.gates_diff import diff_templates
 from immunoprofile.cli.gates_lock import lock_template
 from immunoprofile.cli.gates_test import test_template
 from immunoprofile.cli.options import verbosity_options
@@ -108,5 +109,5 @@ def _bounds_words(gate: Gate) -> str:
     return " and ".join([*([] if low is None else [f">= {low:g}"]), *([] if high is None else [f"< {high:g}"])])
 
 
-for _verb in (check_gates, test_template, lock_template):
+for _verb in (check_gates, test_template, diff_templates, lock_template):
     gates.add_command(_verb)

@@ -3,9 +3,11 @@
 `read_fixtures` finds the samples that a template's ``[[test]]`` blocks name and holds their events; `run_tests` gates
 them and compares every expectation, and `render_junit` writes the verdicts for other programs. `list_mutants` moves
 every boundary of a template a little, one at a time, and `run_mutants` asks which of these moves no test notices.
-`check_template` reads a template without events, and `count_outside` with those of one file.
+`check_template` reads a template without events, and `count_outside` with those of one file. `compare_definitions` and
+`compare_events` tell two templates apart.
 """
 
+from immunoprofile.gating.validation.changes import Change, Moved, Shift, compare_definitions, compare_events
 from immunoprofile.gating.validation.fixtures import Fixture, read_fixtures
 from immunoprofile.gating.validation.junit import render_junit
 from immunoprofile.gating.validation.lint import Remark, check_template, worst
@@ -15,13 +17,18 @@ from immunoprofile.gating.validation.outside import Outside, count_outside
 from immunoprofile.gating.validation.verdicts import Verdict, run_tests
 
 __all__ = [
+    "Change",
     "Fixture",
+    "Moved",
     "Mutant",
     "Notice",
     "Outside",
     "Remark",
+    "Shift",
     "Verdict",
     "check_template",
+    "compare_definitions",
+    "compare_events",
     "count_outside",
     "list_mutants",
     "read_fixtures",

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from immunoprofile.errors import printable
+from immunoprofile.fcs import Events
 from immunoprofile.gating.automatic import PoolSample, has_automatic_gates, resolve_template
 from immunoprofile.gating.expectations import Expectation
-from immunoprofile.gating.membership import Membership, run_plan
+from immunoprofile.gating.membership import EventSource, Membership, run_plan
 from immunoprofile.gating.plan import compile_plan
 from immunoprofile.gating.template import GatingTemplate
 from immunoprofile.gating.validation.fixtures import Fixture
@@ -102,10 +103,20 @@ def run_tests(template: GatingTemplate, fixtures: Iterable[Fixture]) -> tuple[Ve
 
 def gate_fixture(template: GatingTemplate, fixture: Fixture) -> Membership:
     """Gate one fixture; automatic gates are found in it."""
-    events = fixture.events
+    return gate_alone(template, fixture.events, fixture.held)
+
+
+def gate_alone(template: GatingTemplate, events: Events, source: EventSource) -> Membership:
+    """Gate one file, which is a pool of its own for automatic gates.
+
+    Parameters
+    ----------
+    source
+        The events, or the same events held in memory.
+    """
     if has_automatic_gates(template):
         template = resolve_template(template, [PoolSample("fixture", events)])["fixture"].template
-    return run_plan(compile_plan(template, events.channels, events.spillover), fixture.held)
+    return run_plan(compile_plan(template, events.channels, events.spillover), source)
 
 
 def judge(members: Membership, fixture: Fixture) -> Iterator[Verdict]:
