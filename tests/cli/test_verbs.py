@@ -184,8 +184,9 @@ def compare(immunoprofile, folder, out, *more):
     return immunoprofile("compare", *tables, *plan, "--out", out, *more)
 
 
-def test_compare__gives_the_answers_of_a_whole_run(immunoprofile, finished, tmp_path):
-    outcome = compare(immunoprofile, finished, tmp_path / "out")
+def test_compare__gives_the_answers_of_a_whole_run(immunoprofile, cohort, finished, tmp_path):
+    sheets = ["--subjects", cohort / "subjects.csv", "--treatments", cohort / "treatments.csv"]
+    outcome = compare(immunoprofile, finished, tmp_path / "out", "--counts", finished / "response_counts.csv", *sheets)
     assert outcome.exit_code == 0, outcome.stderr
     for name in ("change", "association"):
         mine, whole = (folder / f"{name}.csv" for folder in (tmp_path / "out", finished))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,7 +14,11 @@ from immunoprofile.cli.options import file_argument, force_option, out_option, v
 if TYPE_CHECKING:
     import pandas as pd
 
-_NEEDED = {"populations": ("subject_id", "visit", "pop_id"), "response": ("subject_id", "responder")}
+_NEEDED = {
+    "populations": ("subject_id", "visit", "pop_id"),
+    "response": ("subject_id", "responder"),
+    "response_counts": ("subject_id", "day", "platelets_1e9_per_l", "eligible"),
+}
 
 
 @click.command()
@@ -30,7 +34,19 @@ _NEEDED = {"populations": ("subject_id", "visit", "pop_id"), "response": ("subje
     help="Primary population by pop_id and denom_id; may be given again.",
 )  # fmt: skip
 @click.option(
-    "--measure", type=click.Choice(["logit_frac", "log_cells_per_ul", "log_mfi"]), default="logit_frac",
+    "--secondary", multiple=True, metavar="POP[/DENOM]",
+    help="Key secondary population, adjusted by Holm; may be given again.",
+)  # fmt: skip
+@click.option(
+    "--ratio", multiple=True, metavar="POP/POP", help="Ratio of two populations of one tube; may be given again.",
+)  # fmt: skip
+@click.option(
+    "--counts", type=click.Path(path_type=Path), metavar="RESPONSE_COUNTS.csv", help="Platelet counts, judged."
+)
+@click.option("--subjects", type=click.Path(path_type=Path), metavar="SUBJECTS.csv", help="Infusions and doses.")
+@click.option("--treatments", type=click.Path(path_type=Path), metavar="TREATMENTS.csv", help="Needs --subjects.")
+@click.option(
+    "--measure", type=click.Choice(["logit_frac", "log_cells_per_ul", "log_mfi", "asinh_mfi"]), default="logit_frac",
     show_default=True, help="Scale of the comparison.",
 )  # fmt: skip
 @click.option("--definition", metavar="ID", help="Response definition.  [default: iwg-2009, else the first]")
@@ -45,6 +61,11 @@ def compare(
     baseline: str,
     window: tuple[str, ...],
     primary: tuple[str, ...],
+    secondary: tuple[str, ...],
+    ratio: tuple[str, ...],
+    counts: Path | None,
+    subjects: Path | None,
+    treatments: Path | None,
     measure: str,
     definition: str | None,
     seed: int,
@@ -54,26 +75,36 @@ def compare(
     """Test change and its association with response.
 
     POPULATIONS.csv needs subject_id, visit, pop_id and count with denom_count (or value with scale). Where the response
-    table has first_rescue_day, window samples from that day on are left out.
+    table has first_rescue_day, window samples from that day on are left out. A sensitivity analysis that these tables
+    cannot answer is listed with the reason.
     """
-    from immunoprofile.comparison import associate, paired_change
+    from immunoprofile.comparison import Plan, answer_plan, read_facts
     from immunoprofile.tables import read_table
 
     table = read_table("populations", populations, required=_NEEDED["populations"])
     responses = None if response is None else read_table("response", response, required=_NEEDED["response"])
-    named = [_named(text, measure) for text in primary]
-    rescue = None if responses is None else _rescue_days(responses)
-    change = paired_change(table, baseline=baseline, window=window, measure=measure, first_rescue_day=rescue)
-    association = associate(change, responses, primary=named, seed=seed, definition=definition)
+    judged = None if counts is None else read_table("response_counts", counts, required=_NEEDED["response_counts"])
+    sheets = [_sheet(path) for path in (subjects, treatments)]
+    plan = Plan(
+        baseline, window, tuple(_named(t, measure) for t in primary), tuple(_named(t, measure) for t in secondary),
+        tuple(_divided(t) for t in ratio), measure=measure, definition=definition, seed=seed,
+    )  # fmt: skip
+    facts = read_facts(*sheets, response=responses, counts=judged, batches=_batches(table))
+    change, association = answer_plan(table, plan, facts)
     options = {
-        "baseline": baseline, "window": list(window), "measure": measure, "primary": named, "definition": definition,
-        "seed": seed,
+        "baseline": baseline, "window": list(window), "measure": measure, "primary": list(plan.primary),
+        "secondary": list(plan.secondary), "ratios": list(plan.ratios), "definition": definition, "seed": seed,
     }  # fmt: skip
-    inputs = {"populations": populations} | ({} if response is None else {"response": response})
+    given = {
+        "populations": populations, "response": response, "response_counts": counts, "subjects": subjects,
+        "treatments": treatments,
+    }  # fmt: skip
+    inputs = {name: path for name, path in given.items() if path is not None}
     origin = Origin.of("compare", inputs, options)
     claim_folder(out, origin, force=force)
     write_tables({"change": change, "association": association}, out, origin)
     tell(f"Tables: {out}")
+    _tell_unasked(association)
     _show(table, responses, change, association)
 
 
@@ -84,12 +115,37 @@ def _named(text: str, measure: str) -> dict[str, str]:
     return named | ({"denom_id": denominator.strip()} if denominator else {})
 
 
-def _rescue_days(response: pd.DataFrame) -> dict[str, Any] | None:
-    """Subject to the day of the first rescue; None where the table does not tell."""
-    if "first_rescue_day" not in response.columns:
+def _divided(text: str) -> dict[str, str]:
+    """``th1/th2`` as a ratio."""
+    above, _, below = text.partition("/")
+    return {"numerator": above.strip(), "denominator": below.strip()}
+
+
+def _tell_unasked(association: pd.DataFrame) -> None:
+    """What these tables cannot answer, and why."""
+    unasked = association[association["flags"].str.contains("NOT_AVAILABLE", na=False)]
+    for row in unasked.itertuples():
+        tell(f"Not asked: {row.sensitivity} of {row.pop_id}: {str(row.note).removeprefix('could not be asked: ')}.")
+
+
+def _sheet(path: Path | None) -> pd.DataFrame | None:
+    """A sheet of a study as text; None where none is given."""
+    from immunoprofile.errors import Problem, StudyError
+    from immunoprofile.study.sheet import read_sheet
+
+    problems: list[Problem] = []
+    frame = None if path is None else read_sheet(path, problems, may_be_empty=True)
+    if problems:
+        raise StudyError.of(problems)
+    return frame
+
+
+def _batches(populations: pd.DataFrame) -> dict[str, str] | None:
+    """Sample to batch, where the table says."""
+    if not {"sample_id", "batch"} <= set(populations.columns):
         return None
-    known = response.dropna(subset=["first_rescue_day"])
-    return dict(zip(known["subject_id"], known["first_rescue_day"], strict=True))
+    known = populations.dropna(subset=["sample_id", "batch"])
+    return dict(zip(known["sample_id"].astype(str), known["batch"].astype(str), strict=True))
 
 
 def _show(table: pd.DataFrame, response: pd.DataFrame | None, change: pd.DataFrame, association: pd.DataFrame) -> None:

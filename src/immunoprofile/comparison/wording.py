@@ -51,13 +51,15 @@ def describe_association(row: Mapping[str, Any]) -> str:
     estimate and interval before p. Without a control arm a change is not an effect, and the sentence says so.
     """
     ask = {"overall_change": _change, "group_diff": _difference, "response_rate": _rate}
-    return ask[str(row["question"])](row)
+    return ask.get(str(row["question"]), _other)(row)
 
 
 def _change(row: Mapping[str, Any]) -> str:
     start = f"{_subject(row)}, n = {_count(row, 'n_total')}"
-    if _missing(row, "effect"):
+    if _missing(row, "estimate") and _missing(row, "effect"):
         return f"{start}: nothing to describe{_reason(row)}."
+    if _missing(row, "effect"):
+        return f"{_other(row)} There is no control arm: a change, not an effect."
     return (
         f"{start}: the window {printable(row['window'])} was associated with {_kind(row)} "
         f"{row['effect']:.2f} times {_those(row)} at baseline{_interval(row)}; {_test(row)}. "
@@ -68,14 +70,30 @@ def _change(row: Mapping[str, Any]) -> str:
 def _difference(row: Mapping[str, Any]) -> str:
     groups = f"{_count(row, 'n_resp')} responders, {_count(row, 'n_nonresp')} non-responders"
     start = f"{_subject(row)}, n = {_count(row, 'n_total')} ({groups})"
-    if _missing(row, "effect"):
+    if _missing(row, "estimate") and _missing(row, "effect"):
         return f"{start}: nothing to compare{_reason(row)}."
+    if _missing(row, "effect"):
+        return f"{_other(row)} Association, not cause."
     adjusted = " at equal baseline" if "ancova" in str(row["method"]) else ""
     return (
         f"{start}: being a responder was associated with {row['effect']:.2f} times the relative "
         f"change of {_kind(row)} seen in non-responders{adjusted}{_interval(row)}; {_test(row)}. "
         "Association, not cause."
     )
+
+
+def _other(row: Mapping[str, Any]) -> str:
+    """Any other question: what was estimated, by what, with its interval and its note."""
+    name = f"{printable(row['question'])}, {_subject(row)} ({printable(row['method'])})"
+    told = f" {printable(row['note'])}." if not _missing(row, "note") else ""
+    if _missing(row, "estimate"):
+        return f"{name}: not estimated{_reason(row)}.{told}"
+    limits = " (no interval)"
+    if not _missing(row, "ci_lo") and not _missing(row, "ci_hi"):
+        level = "range" if _missing(row, "ci_level") else f"{100 * row['ci_level']:.3g} % CI"
+        limits = f" ({level} {row['ci_lo']:.3g} to {row['ci_hi']:.3g})"
+    label = printable(row["estimate_label"])
+    return f"{name}, n = {_count(row, 'n_total')}: {label} {row['estimate']:.3g}{limits}; {_test(row)}.{told}"
 
 
 def _rate(row: Mapping[str, Any]) -> str:
