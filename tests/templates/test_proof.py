@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -29,3 +30,16 @@ def test_template__its_tests_notice_a_boundary_that_moves(checkout: Path, panel:
     unnoticed = [n for n in notices if n.by is None]
     assert len(notices) >= 25
     assert 1 - len(unnoticed) / len(notices) >= LEAST_NOTICED, unnoticed
+    said = (checkout / "gates" / "README.md").read_text(encoding="utf-8")
+    assert f"| `{panel}` | {len(notices)} | {len(notices) - len(unnoticed)} |" in said
+
+
+def test_readme__says_of_the_accuracy_what_the_benchmark_found(checkout: Path) -> None:
+    result = json.loads((checkout / "benchmarks" / "results" / "template_accuracy.json").read_text(encoding="utf-8"))
+    found = result["summary"]
+    assert result["seeds"] >= 200
+    assert len(result["rows"]) == found["fractions"] == found["accurate"] == found["steady"] == found["steady_pooled"]
+    said = " ".join((checkout / "gates" / "README.md").read_text(encoding="utf-8").split())
+    assert f"every one of the {found['fractions']} reported fractions" in said
+    assert f"On {result['seeds']} simulated donors" in said
+    assert f"{result['events']:,} events a tube" in said
