@@ -180,3 +180,13 @@ def test_show__an_automatic_gate_with_its_rule_and_its_fallback(study_file, caps
     line = next(text for text in capsys.readouterr().out.splitlines() if "Live [live]" in text)
     assert "automatic valley (keep below, between 0.4..0.75, pool subject, fit baseline" in line
     assert line.endswith("fallback < 0.56")
+
+
+def test_report__shows_fallbacks_with_their_gate(study_file, tmp_path):
+    template = study_file.parent / "auto.toml"
+    template.write_text(template.read_text().replace("min_events = 100", "min_events = 100000"))
+    out = tmp_path / "out"
+    program.main(["run", str(study_file), "--out", str(out), "-q"], standalone_mode=False)
+    page = (out / "report.html").read_text()
+    assert "Singlets/Live: the template&#39;s fallback was used: valley:" in page
+    assert "events in the parent" in page

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -19,7 +18,11 @@ from immunoprofile.spillover import Spillover
 
 @dataclass(frozen=True, slots=True)
 class GateCheck:
-    """One thing about one automatic gate of one sample; `value` and `threshold` NaN where there is no number."""
+    """One thing about one automatic gate of one sample.
+
+    `value` beyond `threshold` is a finding: of a fallback 1 beyond 0, of a pool the batches that nothing bridges, of a
+    drift how far the sample's own cut lies from the pool's, on the axis.
+    """
 
     rule_id: str
     path: str
@@ -59,12 +62,13 @@ def check_gates(resolved: Resolved, members: Membership, events: Events, matrix:
 
 
 def _check_gate(gate: Gate, record: GateRecord, values: Values | None) -> Iterator[GateCheck]:
+    name = printable(gate.path, 200)
     if gate.origin == "fallback":
-        what = f"the template's fallback was used: {gate.reason}"
-        yield GateCheck("gate_fallback", gate.path, math.nan, math.nan, "warn", "GATE_FALLBACK", what)
+        what = f"{name}: the template's fallback was used: {gate.reason}"
+        yield GateCheck("gate_fallback", gate.path, 1, 0, "warn", "GATE_FALLBACK", what)
     if record.unbridged:
         shown = ", ".join(printable(b, 40) for b in record.unbridged)
-        what = f"{key_words(record.pool)} spans batches without a bridging control: {shown}"
+        what = f"{name}: {key_words(record.pool)} spans batches without a bridging control: {shown}"
         yield GateCheck("pool_bridge", gate.path, len(record.unbridged), 0, "warn", "POOL_NOT_BRIDGED", what)
     if values is not None and gate.auto is not None and values.shape[1] >= gate.auto.min_events:
         yield from _drift(gate.path, gate.auto, record, values)
@@ -76,6 +80,7 @@ def _drift(path: str, rule: AutoRule, record: GateRecord, values: Values) -> Ite
         return
     away, limit = own - pooled, drift_limit(rule, [values])
     beyond = abs(away) > limit
-    what = f"own {rule.method} at {own:.4g}, {key_words(record.pool)} at {pooled:.4g}, in units of the axis"
+    places = f"own {rule.method} at {own:.4g}, {key_words(record.pool)} at {pooled:.4g}"
+    what = f"{printable(path, 200)}: {places}, in units of the axis"
     level, flag = ("warn", "GATE_DRIFT") if beyond else ("pass", "")
     yield GateCheck("gate_drift", path, away, limit, level, flag, what)
