@@ -161,3 +161,43 @@ def test_tables__missing_concentration_is_missing_not_zero(study: Study, tmp_pat
     assert populations["cells_per_ul"].isna().all()
     assert pd.isna(populations["cells_per_ul_lo"]).all()
     assert set(populations["abs_method"]) == {"none"}
+
+
+def test_profile__concentrations_by_beads_hold_the_simulated_truth(tmp_path: Path) -> None:
+    """The truth knows each population's cells per microlitre; its tube holds beads of a known number."""
+    file = simulate_cohort(
+        tmp_path / "c", seed=3, n_subjects=6, visits=("BL", "W4"), events_per_sample=12_000, panels=("tbnk",)
+    )
+    results = profile_cohort(load_study(file), tmp_path / "r")
+    truth = pd.read_csv(file.parent / "truth" / "populations.csv")
+    both = truth.merge(results.populations, on=["sample_id", "pop_id", "denom_id"])
+    both = both.drop_duplicates(["sample_id", "pop_id"]).dropna(subset=["expected_cells_per_ul", "cells_per_ul"])
+    assert set(both["abs_method"]) == {"single"}
+    assert len(both) > 80
+    inside = both["expected_cells_per_ul"].between(both["cells_per_ul_lo"], both["cells_per_ul_hi"])
+    # Four standard errors of a share of 0.95 in some 110 are 0.08.
+    assert inside.mean() >= 0.87
+
+
+def test_profile__simulated_fmo_controls_are_compared(tmp_path: Path) -> None:
+    file = simulate_cohort(
+        tmp_path / "c", seed=3, n_subjects=6, visits=("BL", "W4"), events_per_sample=3000, controls=True
+    )
+    study = load_study(file)
+    left_out = {str(s.control).partition(":")[2] for s in study.samples if str(s.control).startswith("fmo:")}
+    results = profile_cohort(replace(study, samples=tuple(s for s in study.samples if _early(s))), tmp_path / "r")
+    table = results.intensities
+    compared = table[table["fmo_sample_id"].notna()]
+    assert left_out
+    assert set(compared["marker"]) <= left_out
+    assert not compared.empty
+    # T cells carry CD3; without its stain they do not shine.
+    t_cells = compared[(compared["marker"] == "CD3") & (compared["pop_id"] == "t")]
+    assert (t_cells["delta_median_fi"].dropna() > 0).all()
+
+
+def _early(sample) -> bool:
+    """The samples of two subjects, and the controls of FMO kind."""
+    return str(sample.control).startswith("fmo:") or (
+        sample.control is None and sample.subject_id in {"SIM-001", "SIM-002"}
+    )

@@ -46,6 +46,10 @@ jobs_option = click.option(
     "--jobs", type=click.IntRange(min=1), metavar="N",
     help="Samples worked on at a time. The result does not depend on it.  [default: all cores]",
 )  # fmt: skip
+workers_option = click.option(
+    "--workers", type=click.Choice(["threads", "processes"]), default="threads", show_default=True,
+    help="Threads share the machine best; with processes a file that kills its worker costs that sample only.",
+)  # fmt: skip
 force_option = click.option("--force", is_flag=True, help="Write into a folder that holds other files.")
 strictness_option = click.option(
     "--strictness", type=click.Choice(["report", "strict", "salvage"]), default="report", show_default=True,

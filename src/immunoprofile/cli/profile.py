@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,8 +16,12 @@ from immunoprofile.cli.options import (
     out_option,
     strictness_option,
     verbosity_options,
+    workers_option,
 )
 from immunoprofile.cli.run import outcome_of_results, show_results
+
+if TYPE_CHECKING:
+    from immunoprofile.cohort.schedule import Workers
 
 
 @click.command()
@@ -28,6 +33,7 @@ from immunoprofile.cli.run import outcome_of_results, show_results
 )  # fmt: skip
 @out_option("Folder for the tables.", required=True)
 @jobs_option
+@workers_option
 @force_option
 @strictness_option
 @json_option
@@ -41,6 +47,7 @@ def profile(
     overrides: Path | None,
     out: Path,
     jobs: int | None,
+    workers: Workers,
     force: bool,
     strictness: str,
     as_json: bool,
@@ -50,15 +57,15 @@ def profile(
     SAMPLES.csv needs sample_id and file; subject_id, visit, day and panel may be given.
     Files are relative to the sheet.
     """
-    from immunoprofile.cohort import profile_samples
+    from immunoprofile.cohort import Hands, count_jobs, profile_samples
     from immunoprofile.fcs import Strictness
     from immunoprofile.study import load_samples
 
     loaded = load_samples(samples)
     with show_progress("gating") as progress:
         results = profile_samples(
-            loaded, template, out, jobs=jobs, progress=progress, force=force, strictness=Strictness(strictness),
-            overrides=overrides,
+            loaded, template, out, Hands(count_jobs(jobs), workers, progress=progress),
+            force=force, strictness=Strictness(strictness), overrides=overrides,
         )  # fmt: skip
     tell(f"Tables: {out}")
     show_results(results, as_json=as_json)

@@ -16,18 +16,21 @@ from immunoprofile.cli.options import (
     out_option,
     strictness_option,
     verbosity_options,
+    workers_option,
 )
 from immunoprofile.cli.outcomes import Outcome
 from immunoprofile.errors import printable
 
 if TYPE_CHECKING:
     from immunoprofile.cohort import Results
+    from immunoprofile.cohort.schedule import Workers
 
 
 @click.command()
 @file_argument("study", "STUDY.toml")
 @out_option("Folder for the results.  [default: results, beside STUDY.toml]")
 @jobs_option
+@workers_option
 @force_option
 @strictness_option
 @json_option
@@ -38,6 +41,7 @@ def run(
     study: Path,
     out: Path | None,
     jobs: int | None,
+    workers: Workers,
     force: bool,
     strictness: str,
     as_json: bool,
@@ -47,13 +51,21 @@ def run(
     Gates every sample, classifies platelet response, pairs baseline and window, tests, and writes tables and a report.
     """
     folder = out or study.parent / "results"
-    results = run_and_report(study, folder, jobs=jobs, force=force, strictness=strictness)
+    results = run_and_report(study, folder, jobs=jobs, workers=workers, force=force, strictness=strictness)
     tell(f"Tables: {folder}", f"Report: {folder / 'report.html'}")
     show_results(results, as_json=as_json)
     context.exit(outcome_of_results(results))
 
 
-def run_and_report(study: Path, out: Path, *, jobs: int | None, force: bool, strictness: str = "report") -> Results:
+def run_and_report(
+    study: Path,
+    out: Path,
+    *,
+    jobs: int | None,
+    force: bool,
+    workers: Workers = "threads",
+    strictness: str = "report",
+) -> Results:
     """Run a study and write its report beside its tables."""
     from immunoprofile.cohort import run_study
     from immunoprofile.fcs import Strictness
@@ -62,7 +74,9 @@ def run_and_report(study: Path, out: Path, *, jobs: int | None, force: bool, str
 
     loaded = load_study(study)
     with show_progress("gating") as progress:
-        results = run_study(loaded, out, jobs=jobs, progress=progress, force=force, strictness=Strictness(strictness))
+        results = run_study(
+            loaded, out, jobs=jobs, workers=workers, progress=progress, force=force, strictness=Strictness(strictness)
+        )
     write_report(results, out)
     return results
 

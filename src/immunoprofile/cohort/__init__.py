@@ -1,11 +1,24 @@
 """Many samples, one result: files through the pipeline, failures listed, tables assembled in the order of the study.
 
-Composes the other rooms and computes nothing of its own.
+Composes the other rooms and computes nothing of its own. `profile` and `run` say what is done with a study, `sample`
+what with one file. A run works in a folder that it holds alone (`lock`, `workplace`), hands its samples to workers that
+may die (`samples`, `schedule`), keeps each result by all that it rests on (`keys`, `store`) and writes down what it did
+(`journal`), so that the same command goes on where the last one stopped.
 """
 
 from immunoprofile.cohort.cuts import freeze_study
-from immunoprofile.cohort.profile import profile_cohort, profile_samples, study_templates
+from immunoprofile.cohort.profile import count_jobs, profile_cohort, profile_samples, study_templates
 from immunoprofile.cohort.results import Results
 from immunoprofile.cohort.run import run_study
+from immunoprofile.cohort.samples import Hands
 
-__all__ = ["Results", "freeze_study", "profile_cohort", "profile_samples", "run_study", "study_templates"]
+__all__ = [
+    "Hands",
+    "Results",
+    "count_jobs",
+    "freeze_study",
+    "profile_cohort",
+    "profile_samples",
+    "run_study",
+    "study_templates",
+]

@@ -9,11 +9,13 @@ import pandas as pd
 
 from immunoprofile.cohort.results import Results
 from immunoprofile.cohort.sample import Profiled
+from immunoprofile.cohort.samples import Work
 from immunoprofile.columns import CHECKS_UNANSWERED, FAILURES, INTENSITIES, POPULATIONS, SAMPLES_QC
 from immunoprofile.controls import fit_controls
 from immunoprofile.errors import FcsError, SpilloverError
 from immunoprofile.fcs import Events, read_fcs
 from immunoprofile.gating import GatingTemplate
+from immunoprofile.provenance import digest_of_file
 from immunoprofile.quality import (
     Checks,
     RuleSet,
@@ -30,8 +32,12 @@ from immunoprofile.spillover import Spillover, read_spillover
 from immunoprofile.study import Sample
 from immunoprofile.tables import build_frame, join_frames, sort_frame
 
-Work = Sequence[tuple[Sample, GatingTemplate]]
-_SINGLE = "single:"
+_SINGLE, _UNSTAINED = "single:", "unstained"
+
+
+def spillover_controls(samples: Iterable[Sample]) -> list[Sample]:
+    """The single stains and unstained controls of a sheet."""
+    return [s for s in samples if s.control == _UNSTAINED or str(s.control).startswith(_SINGLE)]
 
 
 def bridge_controls(samples: Iterable[Sample], templates: Mapping[str, GatingTemplate]) -> Work:
@@ -58,7 +64,7 @@ def with_checks(
     bridges, found
         The bridging controls and what became of them, in the same order.
     singles
-        Rows of the sheet that are single stains.
+        Rows of the sheet that are single stains or unstained.
     """
     samples, templates = [s for s, _ in work], list({t.digest: t for _, t in (*work, *bridges)}.values())
     tables = {name: join_frames(t, (p.tables[name] for p in found if name in p.tables)) for name, t in _TABLES.items()}
@@ -82,7 +88,11 @@ def with_checks(
         checks_unanswered=checks.unanswered,
         control_shifts=shifts,
         failures=sort_frame(FAILURES, pd.concat([results.failures, lost])) if len(lost) else results.failures,
-        inputs={**results.inputs, **{f"fcs {p.sample_id}": p.fcs_sha256 for p in found if p.fcs_sha256}},
+        inputs={
+            **results.inputs,
+            **{f"fcs {p.sample_id}": p.fcs_sha256 for p in found if p.fcs_sha256},
+            **{f"fcs {s.sample_id}": digest_of_file(s.file) for s in singles if s.file.is_file()},
+        },
         plan={**results.plan, "quality rules": rules.sha256},
     )
 
@@ -105,17 +115,18 @@ def _unanswered(results: Results) -> pd.DataFrame:
 
 
 def check_singles(singles: Sequence[Sample], work: Work, rules: RuleSet) -> Checks:
-    """Spill that single stains keep under the matrix that their panel's samples are compensated with."""
+    """Spill that the single stains of a run keep under the matrix that its samples are compensated with."""
     parts = []
-    for panel in dict.fromkeys(s.panel for s in singles):
-        own = [s for s in singles if s.panel == panel]
-        used = _matrix_of(panel, work)
+    for panel, batch in dict.fromkeys((s.panel, s.batch) for s in singles):
+        own = [s for s in singles if (s.panel, s.batch) == (panel, batch)]
+        used = _matrix_of(panel, batch, work)
         try:
-            stains = _stains(own)
-            fitted = fit_controls({d: s.file for d, s in stains.items()}).spillover
+            stains = _stains([s for s in own if s.control != _UNSTAINED])
+            blank = next((s.file for s in own if s.control == _UNSTAINED), None)
+            fitted = fit_controls({d: s.file for d, s in stains.items()}, blank).spillover
         except (FcsError, SpilloverError) as problem:
             reason = " ".join(str(problem).splitlines())
-            parts += [check_residual_spill({s.sample_id: reason for s in own}, rules)]
+            parts += [check_residual_spill({s.sample_id: reason for s in own if s.control != _UNSTAINED}, rules)]
             continue
         parts.append(check_residual_spill({s.sample_id: d for d, s in stains.items()}, rules, fitted, used))
     return join_checks(parts)
@@ -130,7 +141,7 @@ def _stains(singles: Sequence[Sample]) -> dict[str, Sample]:
             raise SpilloverError(
                 f"{detector} has two single stains: {found[detector].sample_id} and {sample.sample_id}",
                 path=sample.file,
-                remedy="Keep one a panel.",
+                remedy="Keep one a panel and batch.",
                 code="SPILL-DETECTOR",
             )
         found[detector] = sample
@@ -152,9 +163,9 @@ def _stained(sample: Sample, events: Events) -> str:
     )
 
 
-def _matrix_of(panel: str | None, work: Work) -> Spillover | None:
-    """The matrix of the panel's first sample that has one."""
-    for sample, template in work:
+def _matrix_of(panel: str | None, batch: str | None, work: Work) -> Spillover | None:
+    """The matrix of the panel's first sample that has one, of the same run where there is such a sample."""
+    for sample, template in sorted(work, key=lambda item: item[0].batch != batch):
         if sample.panel == panel:
             try:
                 replacement = None if sample.spillover is None else read_spillover(sample.spillover)

@@ -65,49 +65,55 @@ class Cuts:
         return [(s, overridden(t if r is None else r.template, s, self.overrides)) for s, t, r in found]
 
 
-NO_CUTS = Cuts()
+@dataclass(frozen=True, eq=False)
+class Thawed:
+    """The frozen gates that a study names, by panel, and the digests of their files."""
+
+    gates: Mapping[str, Frozen] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+
+
+def thaw_study(study: Study, templates: Mapping[str, GatingTemplate]) -> Thawed:
+    """Read the frozen gates that a study names.
+
+    Raises
+    ------
+    StudyError
+        They cannot be read, or belong to another version of the template: nothing was done.
+    """
+    gates: dict[str, Frozen] = {}
+    inputs: dict[str, str] = {}
+    for name, template in templates.items():
+        folder = study.panels[name].frozen
+        if folder is not None:
+            samples = [s for s in study.samples if s.panel == name and s.control is None]
+            gates[name] = _thaw_panel(folder, name, template, samples, inputs)
+    return Thawed(gates, inputs)
 
 
 def settle_study(
     study: Study,
     templates: Mapping[str, GatingTemplate],
+    thawed: Thawed | None = None,
     *,
     jobs: int = 1,
     strictness: Strictness = Strictness.REPORT,
-    thawed: bool = True,
 ) -> Cuts:
-    """Settle the automatic gates of every panel of a study.
-
-    Parameters
-    ----------
-    thawed
-        Take up the frozen gates that the study names.
-
-    Raises
-    ------
-    StudyError
-        Frozen gates cannot be read, or belong to another version of the template: nothing was done.
-    """
-    automatic = {name: t for name, t in templates.items() if has_automatic_gates(t)}
-    frozen: dict[str, Frozen] = {}
-    inputs: dict[str, str] = {}
-    for name, template in templates.items():
-        folder = study.panels[name].frozen if thawed else None
-        if folder is not None:
-            samples = [s for s in study.samples if s.panel == name and s.control is None]
-            frozen[name] = _thaw_panel(folder, name, template, samples, inputs)
+    """Settle the automatic gates of every panel of a study; those that were frozen are taken up where given."""
+    frozen = thawed or Thawed()
     resolved = {
         name: settle_samples(
             [s for s in study.samples if s.panel == name],
             template,
             baseline=study.baseline,
-            frozen=frozen.get(name),
+            frozen=frozen.gates.get(name),
             jobs=jobs,
             strictness=strictness,
         )
-        for name, template in automatic.items()
+        for name, template in templates.items()
+        if has_automatic_gates(template)
     }
-    return Cuts(resolved, inputs, study.overridden)
+    return Cuts(resolved, frozen.inputs, study.overridden)
 
 
 def settle_samples(

@@ -9,13 +9,12 @@ import pandas as pd
 
 from immunoprofile.cohort.results import Results
 from immunoprofile.cohort.sample import Profiled
+from immunoprofile.cohort.samples import Work
 from immunoprofile.columns import FAILURES, INTENSITIES
 from immunoprofile.gating import GatingTemplate
 from immunoprofile.populations import compare_fmo, fmo_marker
 from immunoprofile.study import Sample
 from immunoprofile.tables import build_frame, join_frames, sort_frame
-
-Work = Sequence[tuple[Sample, GatingTemplate]]
 
 
 def fmo_controls(

@@ -9,10 +9,8 @@ from immunoprofile.gating import GatingTemplate
 from immunoprofile.gating.overrides import override_gates
 from immunoprofile.study import Overrides, Sample
 
-Work = Sequence[tuple[Sample, GatingTemplate]]
 
-
-def refuse_wrong_overrides(work: Work, overrides: Overrides) -> None:
+def refuse_wrong_overrides(work: Sequence[tuple[Sample, GatingTemplate]], overrides: Overrides) -> None:
     """Refuse overrides that do not fit the templates of their samples.
 
     Raises

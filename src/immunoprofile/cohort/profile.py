@@ -11,8 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from immunoprofile.cohort.checks import bridge_controls, with_checks
-from immunoprofile.cohort.cuts import NO_CUTS, Cuts, settle_samples, settle_study
+from immunoprofile.cohort.checks import bridge_controls, spillover_controls, with_checks
+from immunoprofile.cohort.cuts import Cuts, Thawed, settle_samples, settle_study, thaw_study
 from immunoprofile.cohort.fmo import fmo_controls, with_fmo
 from immunoprofile.cohort.overrides import refuse_wrong_overrides
 from immunoprofile.cohort.results import Results, prepare_folder, write_results
@@ -76,10 +76,11 @@ def profile_cohort(
     """
     folder = Path(out)
     templates = study_templates(study)
+    thawed = thaw_study(study, templates)
     prepare_folder(folder, force=force)
     with open_workplace(folder, study_id=study.id) as place:
         hands = Hands(count_jobs(jobs), workers, executor, place, progress)
-        results = profile_study(study, templates, hands, strictness=strictness)
+        results = profile_study(study, templates, thawed, hands, strictness=strictness)
         return write_results(results, folder, options=study_options(study))
 
 
@@ -87,21 +88,20 @@ def profile_samples(
     samples: Sequence[Sample],
     template: str | os.PathLike[str],
     out: str | os.PathLike[str],
+    hands: Hands | None = None,
     *,
-    jobs: int | None = None,
-    workers: Workers = "threads",
-    executor: Executor | None = None,
-    progress: Progress | None = None,
     force: bool = False,
     strictness: Strictness = Strictness.REPORT,
     overrides: str | os.PathLike[str] | None = None,
 ) -> Results:
     """Gate a list of samples with one template and write the population tables (verb ``profile``).
 
-    Parameters and errors as in `profile_cohort`.
+    Parameters and errors as in `profile_cohort`, and
 
     Parameters
     ----------
+    hands
+        Who does the samples, and who is told; one at a time where None.
     overrides
         A sheet of gates that stand elsewhere in single samples.
     """
@@ -116,7 +116,7 @@ def profile_samples(
     setting = Setting("", strictness, tabling.settings, tabling.rules)
     work = [(s, loaded) for s in samples]
     with open_workplace(folder, template=loaded.id) as place:
-        hands = Hands(count_jobs(jobs), workers, executor, place, progress)
+        hands = replace(hands or Hands(), place=place)
         settled = settle_samples(samples, loaded, jobs=hands.jobs, strictness=strictness)
         cuts = Cuts(dict.fromkeys({s.panel or "" for s in samples}, settled), overrides=moved)
         found = _run(work, tabling, setting, hands, cuts)
@@ -142,6 +142,7 @@ def study_templates(study: Study) -> dict[str, GatingTemplate]:
 def profile_study(
     study: Study,
     templates: Mapping[str, GatingTemplate],
+    thawed: Thawed,
     hands: Hands,
     *,
     strictness: Strictness = Strictness.REPORT,
@@ -151,7 +152,7 @@ def profile_study(
     tabling = _study_tabling(study, templates, [s for s, _ in work])
     setting = Setting(study.id, strictness, tabling.settings, tabling.rules)
     quiet = replace(hands, progress=None)
-    cuts = settle_study(study, templates, jobs=hands.jobs, strictness=strictness)
+    cuts = settle_study(study, templates, thawed, jobs=hands.jobs, strictness=strictness)
     found = _run(work, tabling, setting, hands, cuts)
     controls = fmo_controls(study.samples, templates)
     beside = _run(controls, tabling, setting, quiet, cuts)
@@ -161,7 +162,7 @@ def profile_study(
     results = with_fmo(results, work, controls, beside)
     bridges = bridge_controls(study.samples, templates)
     bridged = _run(bridges, tabling, setting, quiet, cuts)
-    singles = [s for s in study.samples if str(s.control).startswith("single:")]
+    singles = spillover_controls(study.samples)
     return with_checks(results, work, found, tabling.rules, bridges, bridged, singles)
 
 
@@ -199,6 +200,7 @@ def study_options(study: Study) -> dict[str, Any]:
         "primary": [{"pop_id": p.pop_id, "denom_id": p.denom_id, "measure": p.measure} for p in study.analysis.primary],
         "strata": list(study.analysis.strata),
         "seed": study.analysis.seed,
+        "analysis": study.analysis.model_dump(mode="json"),
     }
 
 
@@ -212,7 +214,7 @@ def _run(
     tabling: Tabling,
     setting: Setting,
     hands: Hands,
-    cuts: Cuts = NO_CUTS,
+    cuts: Cuts,
 ) -> list[Profiled]:
     tasks = [
         Task(

@@ -12,6 +12,8 @@ from typing import Any
 
 import pandas as pd
 
+from immunoprofile.cohort.journal import JOURNAL
+from immunoprofile.cohort.lock import LOCK
 from immunoprofile.columns import TABLES
 from immunoprofile.errors import OutputError
 from immunoprofile.provenance import build_manifest, time_now, write_json
@@ -85,7 +87,8 @@ def prepare_folder(folder: Path, *, force: bool = False) -> None:
     """
     try:
         there = folder.exists()
-        used = there and any(folder.iterdir()) and not (folder / MANIFEST).is_file()
+        own = any((folder / name).exists() for name in (MANIFEST, JOURNAL))
+        used = there and not own and any(p.name != LOCK for p in folder.iterdir())
         nearest = _nearest(folder)
         if not nearest.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, f"{nearest} is a file")

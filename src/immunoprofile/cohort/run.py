@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from immunoprofile.cohort.answers import compare_study
+from immunoprofile.cohort.cuts import thaw_study
 from immunoprofile.cohort.primary import check_primary
-from immunoprofile.cohort.profile import Progress, profile_study, study_options, study_templates
+from immunoprofile.cohort.profile import count_jobs, profile_study, study_options, study_templates
 from immunoprofile.cohort.results import Results, prepare_folder, write_results
 from immunoprofile.cohort.sample import describe_failure
-from immunoprofile.columns import CHANGE, FAILURES
-from immunoprofile.comparison import associate, paired_change
+from immunoprofile.cohort.samples import Hands, Progress
+from immunoprofile.cohort.schedule import Workers
+from immunoprofile.cohort.workplace import open_workplace
+from immunoprofile.columns import FAILURES
 from immunoprofile.errors import AnalysisError
 from immunoprofile.fcs import Strictness
-from immunoprofile.platelets import Rule, classify_response, explain_response, load_rule
+from immunoprofile.platelets import Rule, judge_platelets, load_rule
 from immunoprofile.provenance import digest_of_value
 from immunoprofile.study import Study
 from immunoprofile.tables import build_frame, sort_frame
@@ -29,6 +34,8 @@ def run_study(
     out: str | os.PathLike[str],
     *,
     jobs: int | None = None,
+    workers: Workers = "threads",
+    executor: Executor | None = None,
     progress: Progress | None = None,
     force: bool = False,
     strictness: Strictness = Strictness.REPORT,
@@ -50,24 +57,29 @@ def run_study(
     templates = study_templates(study)
     check_primary(study, templates)
     # Read once, so that the digest is that of the rule which judged.
-    rule = load_rule(study.rule)
+    rules = [load_rule(r) for r in (study.rule, *study.also)]
+    thawed = thaw_study(study, templates)
     prepare_folder(folder, force=force)
-    results = profile_study(study, templates, jobs=jobs, progress=progress, strictness=strictness)
-    digests = {"analysis": digest_of_value(study_options(study)), "response rule": rule.sha256}
-    results = _answered(replace(results, plan=results.plan | digests), study, rule)
-    return write_results(results, folder, options=study_options(study))
+    with open_workplace(folder, study_id=study.id) as place:
+        hands = Hands(count_jobs(jobs), workers, executor, place, progress)
+        results = profile_study(study, templates, thawed, hands, strictness=strictness)
+        digests = {"analysis": digest_of_value(study_options(study)), "response rule": rules[0].sha256}
+        digests |= {f"response rule {r.id}": r.sha256 for r in rules[1:]}
+        results = _answered(replace(results, plan=results.plan | digests), study, rules)
+        return write_results(results, folder, options=study_options(study))
 
 
-def _answered(results: Results, study: Study, rule: Rule) -> Results:
-    clinical: dict[str, Any] = {
-        "rule": rule,
-        "treatments": study.treatments,
-        "bleeding": study.bleeding,
-        "data_cutoff_day": study.data_cutoff_day,
-    }
-    response = classify_response(study.platelets, study.subjects, **clinical)
-    counts = explain_response(study.platelets, study.subjects, **clinical)
-    own = response[response["definition_id"] == rule.id]
+def _answered(results: Results, study: Study, rules: Sequence[Rule]) -> Results:
+    response, counts = judge_platelets(
+        study.platelets,
+        study.subjects,
+        rules[0],
+        study.treatments,
+        study.bleeding,
+        also=rules[1:],
+        data_cutoff_day=study.data_cutoff_day,
+    )
+    own = response[response["definition_id"] == rules[0].id]
     results = replace(
         results, response=response, response_counts=counts, failures=_with_failures(results.failures, _no_baseline(own))
     )
@@ -79,9 +91,7 @@ def _answered(results: Results, study: Study, rule: Rule) -> Results:
         )
         return replace(results, failures=_with_failures(results.failures, [_of_study(study, failure)]))
     try:
-        change = _change(results.populations, study, own)
-        primary = [{"pop_id": p.pop_id, "denom_id": p.denom_id, "measure": p.measure} for p in study.analysis.primary]
-        association = associate(change, own, primary=primary, strata=_strata(study), seed=study.analysis.seed)
+        change, association = compare_study(results.populations, study, response, counts, rules[0].id)
     except AnalysisError as problem:
         # The tables stand, whatever keeps them from being compared: too many samples failed, say.
         return replace(results, failures=_with_failures(results.failures, [_of_study(study, problem)]))
@@ -106,33 +116,6 @@ def _name_failed_samples(change: pd.DataFrame, failures: pd.DataFrame, study: St
         for subject, text in zip(change["subject_id"], change["exclude_reason"], strict=True)
     ]
     return change.assign(exclude_reason=pd.array(reasons, dtype="string"))
-
-
-def _change(populations: pd.DataFrame, study: Study, response: pd.DataFrame) -> pd.DataFrame:
-    rescue = {
-        str(r.subject_id): int(r.first_rescue_day) for r in response.itertuples() if not pd.isna(r.first_rescue_day)
-    }
-    measures = dict.fromkeys(p.measure for p in study.analysis.primary)
-    parts = [
-        paired_change(
-            populations,
-            baseline=study.baseline,
-            window=study.window,
-            measure=m,
-            first_rescue_day=rescue,
-            panels=tuple(study.panels),
-        )
-        for m in measures
-    ]
-    return sort_frame(CHANGE, pd.concat(parts)) if parts else build_frame(CHANGE, [])
-
-
-def _strata(study: Study) -> Mapping[str, str] | None:
-    """Subject to stratum: the declared columns of the subjects sheet, joined."""
-    if not study.analysis.strata:
-        return None
-    columns = study.subjects[list(study.analysis.strata)].astype("string").fillna("NA")
-    return dict(zip(study.subjects["subject_id"].astype(str), columns.agg(" / ".join, axis=1), strict=True))
 
 
 def _no_baseline(response: pd.DataFrame) -> list[dict[str, str]]:

@@ -25,7 +25,14 @@ from immunoprofile.populations import (
     states_at,
     tabulate,
 )
-from immunoprofile.quality import RuleSet, check_sample, load_quality_rules, remove_events, spillover_in_use, survey_events
+from immunoprofile.quality import (
+    RuleSet,
+    check_sample,
+    load_quality_rules,
+    remove_events,
+    spillover_in_use,
+    survey_events,
+)
 from immunoprofile.spillover import Spillover, read_spillover
 from immunoprofile.study import Sample
 from immunoprofile.tables import build_frame, join_frames

@@ -1,0 +1,245 @@
+"""Samples through any number of workers: each is done once, kept by what it rests on, and found again by that."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from immunoprofile.cohort.keys import digest_of_inputs
+from immunoprofile.cohort.sample import Plans, Profiled, Tabling, describe_failure, profile_sample
+from immunoprofile.cohort.schedule import Crew, Workers, do_tasks
+from immunoprofile.cohort.store import Store
+from immunoprofile.cohort.workplace import FileState, Workplace, digested, state_of
+from immunoprofile.errors import FcsAccessError, ImmunoprofileError
+from immunoprofile.fcs import Strictness
+from immunoprofile.gating import GatingTemplate
+from immunoprofile.gating.automatic import Resolved
+from immunoprofile.populations import Given, Reference, TableSettings
+from immunoprofile.provenance import digest_of_file
+from immunoprofile.quality import RuleSet
+from immunoprofile.spillover import Spillover
+from immunoprofile.study import Sample
+
+Progress = Callable[[int, int, str], None]
+Work = Sequence[tuple[Sample, GatingTemplate]]
+"""Samples and the templates that gate them."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is alike for all samples of a run."""
+
+    study_id: str
+    strictness: Strictness
+    settings: TableSettings
+    rules: RuleSet
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of all of it."""
+        return digest_of_inputs(
+            study_id=self.study_id, strictness=self.strictness, settings=self.settings, rules=self.rules
+        )
+
+    def tabling(self, task: Task) -> Tabling:
+        """What the tables of one sample need beside its events."""
+        own = task.sample.sample_id
+        references = {} if task.reference is None else {own: task.reference}
+        treatments = None if task.treatments is None else {task.sample.subject_id or "": task.treatments}
+        return Tabling(self.settings, references, treatments, self.rules)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One sample to be done: what it is, and all that its result rests on."""
+
+    sample: Sample
+    template: GatingTemplate
+    settled: Resolved | None = None
+    reference: Reference | None = None
+    treatments: Sequence[Given] | None = None
+    known: FileState | None = None
+
+    def key(self, setting_digest: str, fcs_sha256: str) -> str:
+        """The digest of all that the result rests on: where the file lies and what it is called are not part of it."""
+        sample = self.sample
+        matrix = None if sample.spillover is None else digest_of_file(sample.spillover)
+        return digest_of_inputs(
+            setting=setting_digest,
+            sample=replace(sample, file=Path(), spillover=None, line=0),
+            matrix=matrix,
+            # Not its digest: gates that were settled or moved for one sample keep the digest of what was declared.
+            template=self.template,
+            settled=self.settled,
+            reference=self.reference,
+            treatments=self.treatments,
+            fcs_sha256=fcs_sha256,
+        )
+
+
+@dataclass(frozen=True)
+class Done:
+    """A sample's result, the state of its file, and whether it was kept from an earlier run."""
+
+    profiled: Profiled
+    state: FileState | None = None
+    kept: bool = False
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Does tasks, in whatever process or on whatever machine it finds itself."""
+
+    setting: Setting
+    folder: Path | None
+    threads: int
+
+    def __call__(self, task: Task) -> Done:
+        """One sample: what is wrong with it becomes its failure."""
+        try:
+            return self._once(task)
+        except FcsAccessError as problem:
+            if problem.code != "FCS-CHANGED":
+                return _failed(task, problem)
+        try:
+            # A file that is being copied may be whole by now.
+            return self._once(task)
+        except FcsAccessError as problem:
+            return _failed(task, problem)
+
+    def _once(self, task: Task) -> Done:
+        try:
+            state = digested(task.sample.file, task.known)
+            key = task.key(self.setting.digest, state.sha256)
+        except (OSError, ImmunoprofileError):
+            # Reading says better what is wrong with the file.
+            return Done(self._profile(task))
+        store = None if self.folder is None else Store(self.folder)
+        kept = None if store is None else store.load(key)
+        if kept is not None:
+            return Done(_unpacked(task.sample.sample_id, *kept), state, kept=True)
+        profiled = self._profile(task)
+        _check_same(task.sample.file, state)
+        if store is not None and profiled.failure is None:
+            store.save(key, _facts(profiled), profiled.tables)
+        return Done(profiled, state)
+
+    def _profile(self, task: Task) -> Profiled:
+        return profile_sample(
+            task.sample,
+            task.template,
+            self.setting.study_id,
+            _plans(),
+            threads=self.threads,
+            strictness=self.setting.strictness,
+            tabling=self.setting.tabling(task),
+            settled=task.settled,
+        )
+
+
+_MADE = Plans()
+_LOCK = threading.Lock()
+
+
+def _plans() -> Plans:
+    """The plans of this process."""
+    with _LOCK:
+        return _MADE
+
+
+def _check_same(file: Path, before: FileState) -> None:
+    try:
+        same = before.same(state_of(file))
+    except OSError:
+        same = False
+    if not same:
+        raise FcsAccessError(
+            "file changed while it was worked on",
+            path=file,
+            where="file",
+            remedy="Copy the file again from the cytometer, and run the same command again.",
+            code="FCS-CHANGED",
+        )
+
+
+def _failed(task: Task, problem: ImmunoprofileError) -> Done:
+    sample = task.sample
+    failure = describe_failure(sample.sample_id, "sample", "read", problem, sample.file)
+    return Done(Profiled(sample.sample_id, failure=failure))
+
+
+def _facts(profiled: Profiled) -> dict[str, Any]:
+    """What is kept of a result beside its tables, as JSON has it; floats come back bit for bit."""
+    used = profiled.spillover
+    matrix = None if used is None else [list(used.detectors), list(used.fluorochromes), used.matrix.tolist()]
+    return {"fcs_sha256": profiled.fcs_sha256, "spillover": matrix}
+
+
+def _unpacked(sample_id: str, facts: Mapping[str, Any], tables: Mapping[str, Any]) -> Profiled:
+    matrix = facts["spillover"]
+    used = None if matrix is None else Spillover(tuple(matrix[0]), np.array(matrix[2]), tuple(matrix[1]))
+    return Profiled(sample_id, tables, fcs_sha256=facts["fcs_sha256"], spillover=used)
+
+
+@dataclass(frozen=True)
+class Hands:
+    """Who does the samples of a run, where results are kept, and who is told."""
+
+    jobs: int = 1
+    workers: Workers = "threads"
+    executor: Executor | None = None
+    place: Workplace | None = None
+    progress: Progress | None = None
+
+
+def do_samples(tasks: Sequence[Task], setting: Setting, hands: Hands) -> list[Profiled]:
+    """The results of all samples, in their order.
+
+    Raises
+    ------
+    OutputError
+        Results cannot be kept: what was done until then is kept, and the same command goes on from there.
+    """
+    # A cohort keeps the cores busy with files; one large file alone is walked by several threads.
+    threads = hands.jobs if len(tasks) == 1 else 1
+    place = hands.place
+    worker = Worker(setting, None if place is None else place.folder, threads)
+    crew = Crew(worker, _give_up, hands.jobs, hands.workers, hands.executor)
+    if place is not None:
+        tasks = [replace(t, known=place.known(t.sample.file)) for t in tasks]
+    results = []
+    for number, (task, done) in enumerate(zip(tasks, do_tasks(crew, tasks), strict=True), start=1):
+        results.append(done.profiled)
+        if place is not None:
+            _note(place, task, done)
+        if hands.progress is not None:
+            hands.progress(number, len(tasks), task.sample.sample_id)
+    return results
+
+
+def _note(place: Workplace, task: Task, done: Done) -> None:
+    failure = done.profiled.failure
+    if done.state is not None:
+        place.remember(task.sample.file, done.state)
+    if failure is not None:
+        place.journal.note("sample-failed", sample_id=task.sample.sample_id, code=failure["code"])
+    elif not done.kept:
+        place.journal.note("sample-done", sample_id=task.sample.sample_id, fcs_sha256=done.profiled.fcs_sha256)
+
+
+def _give_up(task: Task, why: str) -> Done:
+    problem = ImmunoprofileError(
+        f"its worker died twice ({why})",
+        path=task.sample.file,
+        where="worker",
+        remedy="Look at the memory of the machine; read the file alone with the verb inspect.",
+        code="WORKER-DIED",
+    )
+    return _failed(task, problem)

@@ -1,0 +1,113 @@
+"""A results folder while a run works in it: what is known of its files, what is kept, what is written down.
+
+`.work/files.json` remembers the digest of each FCS file by path, size, time and inode, as build tools do, so that going
+on with a large run reads no file twice. Whoever doubts it removes the folder `.work`, or asks the verb ``verify``,
+which reads every byte.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from immunoprofile.cohort.journal import Journal
+from immunoprofile.cohort.lock import hold_folder
+from immunoprofile.cohort.store import WORK, Store
+from immunoprofile.provenance import digest_of_file, write_json
+
+_FILES = "files.json"
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """A file as it was when its bytes were digested."""
+
+    size: int
+    modified_ns: int
+    inode: int
+    sha256: str = ""
+
+    def same(self, other: FileState) -> bool:
+        """Is it the same file, unchanged, as far as the system says?"""
+        return (self.size, self.modified_ns, self.inode) == (other.size, other.modified_ns, other.inode)
+
+
+def state_of(path: Path) -> FileState:
+    """What the system says of a file; without a digest."""
+    facts = path.stat()
+    return FileState(facts.st_size, facts.st_mtime_ns, facts.st_ino)
+
+
+def digested(path: Path, known: FileState | None) -> FileState:
+    """A file's state with its digest, which is read anew only where the file is not as it was known."""
+    now = state_of(path)
+    if known is not None and known.sha256 and known.same(now):
+        return known
+    return FileState(now.size, now.modified_ns, now.inode, digest_of_file(path))
+
+
+@dataclass
+class Workplace:
+    """What a run has at hand in its folder; only the process that holds the folder's lock writes here."""
+
+    folder: Path
+    store: Store
+    journal: Journal
+    files: dict[str, FileState] = field(default_factory=dict)
+
+    def known(self, path: Path) -> FileState | None:
+        """The remembered state of a file."""
+        return self.files.get(str(path.absolute()))
+
+    def remember(self, path: Path, state: FileState) -> None:
+        """Remember a file's state; written with `keep_files`."""
+        self.files[str(path.absolute())] = state
+
+    def keep_files(self) -> None:
+        """Write down what is known of the files.
+
+        Raises
+        ------
+        OutputError
+            The disk is full or the folder may not be written.
+        """
+        listed = {p: [s.size, s.modified_ns, s.inode, s.sha256] for p, s in sorted(self.files.items())}
+        write_json(self.folder / WORK / _FILES, listed)
+
+
+@contextlib.contextmanager
+def open_workplace(folder: Path, **facts: Any) -> Iterator[Workplace]:
+    """Work in a results folder: locked against other runs, journal begun, and ended whatever happens.
+
+    Raises
+    ------
+    OutputError
+        Another run holds the folder, or it cannot be written.
+    """
+    with hold_folder(folder):
+        place = Workplace(folder, Store(folder), Journal(folder), _read_files(folder / WORK / _FILES))
+        place.journal.note("run-started", **facts)
+        try:
+            yield place
+        except BaseException as problem:
+            # Best effort: the disk may be what failed.
+            with contextlib.suppress(Exception):
+                place.journal.note("run-stopped", why=type(problem).__name__)
+            with contextlib.suppress(Exception):
+                place.keep_files()
+            raise
+        place.keep_files()
+        place.journal.note("run-finished")
+        place.journal.sync()
+
+
+def _read_files(path: Path) -> dict[str, FileState]:
+    try:
+        listed: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return {str(p): FileState(int(s[0]), int(s[1]), int(s[2]), str(s[3])) for p, s in listed.items()}
+    except (OSError, ValueError, TypeError, IndexError, AttributeError):
+        return {}
