@@ -19,6 +19,11 @@ from immunoprofile.gating import (
     run_plan,
 )
 from immunoprofile.gating.membership import _ranges
+from immunoprofile.gating.quick import quick_scale
+from immunoprofile.kernels.accelerate import kernel
+from immunoprofile.kernels.gates import MAP
+from immunoprofile.kernels.geometry import polygon_holds
+from immunoprofile.kernels.scales import quick_value
 from twins import ArrayEvents, Twin, polygon_mask
 
 
@@ -120,11 +125,19 @@ SLANTED = ((0.0, 0.0), (4.0, 2.0), (2.0, 6.0), (-2.0, 4.0))
 STAR = tuple((float(np.cos(a)), float(np.sin(a))) for a in np.pi / 2 + 4 * np.pi / 5 * np.arange(5))
 
 
-def holds(vertices, x: float, y: float) -> bool:
-    from immunoprofile.kernels.geometry import polygon_holds
+@kernel
+def _holds(x, y, xs, ys):
+    return polygon_holds(x, y, xs, ys)
 
+
+@kernel
+def _quick(quick, first, x):
+    return quick_value(quick, 0, first, x)
+
+
+def holds(vertices, x: float, y: float) -> bool:
     xs, ys = (np.array(axis, dtype=float) for axis in zip(*vertices, strict=True))
-    return bool(polygon_holds(x, y, xs, ys))
+    return bool(_holds(x, y, xs, ys))
 
 
 @pytest.mark.parametrize("corner", SQUARE, ids=str)
@@ -199,24 +212,21 @@ def test_cell_map__decides_as_the_exact_way_does(scale, kind: str) -> None:
     values[:, 2] = dims[1].scale.inverse(rng.uniform(0.1, 0.9, 200_000))
     events = ArrayEvents(values, our.panel())
     plan = compile_plan(template, events.channels)
-    assert plan.arrays.map_number[0] == 0
-    decided = (plan.arrays.maps[0] < 2).mean()
+    assert plan.arrays.gates.rows[0, MAP] == 0
+    decided = (plan.arrays.gates.maps[0] < 2).mean()
     assert decided > 0.8
     np.testing.assert_array_equal(run_plan(plan, events).mask("g"), Twin(template, events).masks["g"])
 
 
 @given(scale=our.scales())
 def test_quick_scale__errs_no_more_than_it_says(scale) -> None:
-    from immunoprofile.gating.quick import quick_scale
-    from immunoprofile.kernels.scales import quick_value
-
     quick = quick_scale(scale)
     if quick is None:
         return
     rng = np.random.default_rng(3)
     sizes = np.exp(rng.uniform(np.log(1e-9), np.log(1e12), 400)) * rng.choice([-1.0, 1.0], 400)
     exact = scale(sizes)
-    found = np.array([quick_value(quick.values[np.newaxis], 0, quick.first, x) for x in sizes])
+    found = np.array([_quick(quick.values[np.newaxis], quick.first, x) for x in sizes])
     known = np.isfinite(found)
     assert known.any()
     assert (np.abs(found - exact)[known] <= quick.error).all()

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 
-from immunoprofile.kernels.accelerate import Array, kernel
+from immunoprofile.kernels.accelerate import Array, part
 
 
-@kernel
+@part
 def has_gap(row: Array, n: int) -> bool:
     """Is there NaN or infinity among the first n values?"""
     # x - x is then no zero. Counting, unlike adding floats, can be done several at a time.
@@ -21,7 +21,7 @@ def has_gap(row: Array, n: int) -> bool:
     return odd > 0
 
 
-@kernel
+@part
 def add_weighted(weights: Array, rows: Array, places: Array, out: Array, n: int) -> None:
     """``out = sum of weights[k] * rows[places[k]]`` over the first n events, four detectors at a time."""
     out[:n] = 0.0
@@ -37,7 +37,7 @@ def add_weighted(weights: Array, rows: Array, places: Array, out: Array, n: int)
             out[i] += weight * row[i]
 
 
-@kernel
+@part
 def spoil(rows: Array, places: Array, out: Array, n: int) -> None:
     """NaN in `out` where any of the rows has NaN or infinity: nothing is known about the channel then."""
     for place in places:
@@ -48,7 +48,7 @@ def spoil(rows: Array, places: Array, out: Array, n: int) -> None:
                     out[i] = math.nan
 
 
-@kernel
+@part
 def gather(rows: Array, places: Array, events: Array, dense: Array) -> None:
     """The values of some events of some rows, side by side: dense[k, j] = rows[places[k], events[j]]."""
     for k in range(places.size):
