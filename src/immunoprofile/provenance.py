@@ -14,7 +14,6 @@ import platform
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +50,8 @@ def versions() -> dict[str, str]:
 
 
 def _version(name: str) -> str:
+    from importlib import metadata  # it brings the parser of e-mail, and gating a file asks for no version
+
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
