@@ -21,7 +21,7 @@ from immunoprofile.gating import (
 from immunoprofile.gating.membership import _ranges
 from immunoprofile.gating.quick import quick_scale
 from immunoprofile.kernels.accelerate import kernel
-from immunoprofile.kernels.gates import MAP
+from immunoprofile.kernels.arrays import MAP
 from immunoprofile.kernels.geometry import polygon_holds
 from immunoprofile.kernels.scales import quick_value
 from twins import ArrayEvents, Twin, polygon_mask

@@ -31,7 +31,7 @@ from immunoprofile.gating import (
 )
 from immunoprofile.gating.formats.flowjo import compare_with_flowkit, flowjo_counts, flowjo_groups, read_flowjo
 from immunoprofile.gating.formats.flowjo_shared import shared_template
-from immunoprofile.kernels.gates import MAP
+from immunoprofile.kernels.arrays import MAP
 from immunoprofile.scales import FlowJoBiex, Linear, Log
 from twins import ArrayEvents, Twin
 

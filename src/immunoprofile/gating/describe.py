@@ -11,7 +11,7 @@ from immunoprofile.errors import printable
 from immunoprofile.gating.gates import Boolean, Gate
 from immunoprofile.gating.paths import ROOT
 from immunoprofile.gating.plan import Plan
-from immunoprofile.kernels.gates import (
+from immunoprofile.kernels.arrays import (
     FIRST_DETECTOR,
     FIRST_DIM,
     FIRST_TARGET,

@@ -15,7 +15,8 @@ from immunoprofile.fcs import Channel, Events, Finding
 from immunoprofile.gating.paths import ROOT
 from immunoprofile.gating.plan import Plan, compile_plan
 from immunoprofile.gating.template import GatingTemplate
-from immunoprofile.kernels.gates import Scratch, run_block
+from immunoprofile.kernels.arrays import Scratch
+from immunoprofile.kernels.gates import run_block
 from immunoprofile.spillover import Spillover
 
 BLOCK = 4096

@@ -19,7 +19,7 @@ from immunoprofile.gating.paths import ROOT
 from immunoprofile.gating.quick import CELLS, CellMap, QuickScale, map_cells, quick_scale
 from immunoprofile.gating.sources import Source, SourceTable, float_rows, int_rows, resolve_sources, starts
 from immunoprofile.gating.template import GatingTemplate
-from immunoprofile.kernels.gates import (
+from immunoprofile.kernels.arrays import (
     ALL_OF,
     ANY_OF,
     ELLIPSOID,

@@ -13,7 +13,7 @@ from immunoprofile.fcs import Channel, Finding
 from immunoprofile.gating.gates import FILE, UNCOMPENSATED, Boolean, Dimension, Ratio
 from immunoprofile.gating.paths import ROOT
 from immunoprofile.gating.template import GatingTemplate, Marker
-from immunoprofile.kernels.gates import TARGET_COLUMNS, SourceArrays
+from immunoprofile.kernels.arrays import TARGET_COLUMNS, SourceArrays
 from immunoprofile.scales import Identity, Linear
 from immunoprofile.spillover import Spillover, locate_detectors
 
