@@ -17,15 +17,23 @@ from immunoprofile.tables import build_frame, read_table, to_csv, write_descript
 
 
 def row(**values):
-    return {"sample_id": "s", "rule_id": "r", "value": 1.5, "level": "pass", "flag": "", "detail": "d"} | values
+    return {
+        "sample_id": "s",
+        "rule_id": "r",
+        "item": "",
+        "value": 1.5,
+        "level": "pass",
+        "flag": "",
+        "detail": "d",
+    } | values
 
 
 def test_csv__form_of_the_contract() -> None:
     frame = build_frame(SAMPLES_QC, [row(rule_id="b", value=0.1 + 0.2), row(rule_id="a", flag='x,"y"')])
     assert to_csv(SAMPLES_QC, frame) == (
-        "sample_id,rule_id,value,threshold,level,flag,detail\n"
-        's,a,1.5,NA,pass,"x,""y""",d\n'
-        "s,b,0.30000000000000004,NA,pass,,d\n"
+        "sample_id,rule_id,item,value,threshold,level,flag,detail\n"
+        's,a,,1.5,NA,pass,"x,""y""",d\n'
+        "s,b,,0.30000000000000004,NA,pass,,d\n"
     )
 
 
@@ -54,7 +62,7 @@ def test_table__missing_and_empty_text_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_build_frame__two_rows_of_one_key_are_a_mistake() -> None:
-    with pytest.raises(ValueError, match=r"two rows for \['s', 'r'\]"):
+    with pytest.raises(ValueError, match=r"two rows for \['s', 'r', ''\]"):
         build_frame(SAMPLES_QC, [row(), row()])
 
 
@@ -66,8 +74,8 @@ def test_build_frame__unknown_column_is_a_mistake() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("sample_id,rule_id\ns,r\n", "column value, threshold, level, flag, detail missing"),
-        ("sample_id,rule_id,value,threshold,level,flag,detail\ns,r,high,NA,pass,,d\n", "column value: .*high"),
+        ("sample_id,rule_id\ns,r\n", "column item, value, threshold, level, flag, detail missing"),
+        ("sample_id,rule_id,item,value,threshold,level,flag,detail\ns,r,,high,NA,pass,,d\n", "column value: .*high"),
     ],
     ids=["column missing", "not a number"],
 )

@@ -14,6 +14,7 @@ import platform
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,7 @@ def write_bytes(path: Path, data: bytes) -> None:
             os.fsync(stream.fileno())
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
+        _sync_folder(path.parent)
     except OSError as problem:
         if temporary is not None:
             with contextlib.suppress(OSError):
@@ -86,6 +88,22 @@ def write_bytes(path: Path, data: bytes) -> None:
             remedy="Make room or check the folder's permissions, then run the same command again.",
             code="OUTPUT-WRITE",
         ) from problem
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the system put a folder's entries on disk: without it a rename may be lost with the power."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def time_now() -> str:
+    """The time in UTC as ISO text, or what SOURCE_DATE_EPOCH says it is."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    moment = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
+    return moment.isoformat(timespec="seconds")
 
 
 def refuse_existing(*paths: Path, remedy: str) -> None:

@@ -158,6 +158,20 @@ def test_respond__names_every_problem_of_every_sheet_with_file_and_row(immunopro
     assert not (tmp_path / "out").exists()
 
 
+def test_respond__reports_further_definitions_beside_its_own(immunoprofile, cohort, tmp_path):
+    respond(immunoprofile, cohort, tmp_path / "out", "--also", "ash-2019", "--also", "durable-weekly")
+    found = set(read_table("response", tmp_path / "out" / "response.csv")["definition_id"])
+    assert {"iwg-2009", "ash-2019", "ash-2019-remission", "durable-weekly", "durable-weekly-overall"} <= found
+
+
+def test_respond__prints_a_rule_that_can_be_copied_and_used(immunoprofile, cohort, tmp_path):
+    text = immunoprofile("respond", "--print-rule", "iwg-2009").stdout
+    (tmp_path / "lab.toml").write_text(text.replace('id = "iwg-2009"', 'id = "lab"'), encoding="utf-8")
+    outcome = respond(immunoprofile, cohort, tmp_path / "out", "--rule", tmp_path / "lab.toml")
+    assert outcome.exit_code == 0
+    assert "lab" in set(read_table("response", tmp_path / "out" / "response.csv")["definition_id"])
+
+
 def test_respond__unknown_rule_is_refused(immunoprofile, cohort, tmp_path):
     outcome = respond(immunoprofile, cohort, tmp_path / "out", "--rule", "iwg-2008")
     assert outcome.exit_code == 2

@@ -148,9 +148,9 @@ def test_run_study__window_sample_that_failed_is_named_so(study_file: Path, tmp_
     ("primary", "words"),
     [
         ({"pop_id": "tregs"}, 'no template of this study reports "tregs of cd4"\\. Did you mean "treg of cd4"'),
-        ({"measure": "log_cells_per_ul"}, 'measure "log_cells_per_ul" is not computed from FCS files'),
+        ({"measure": "log_mfi"}, 'measure "log_mfi" is not computed from FCS files'),
     ],
-    ids=["misspelt", "absolute counts"],
+    ids=["misspelt", "intensities"],
 )
 def test_run_study__primary_that_cannot_be_answered_is_refused_before_gating(
     study_file: Path, tmp_path: Path, primary: dict[str, str], words: str

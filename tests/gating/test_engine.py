@@ -20,7 +20,6 @@ from immunoprofile.gating import (
 )
 from immunoprofile.gating.membership import _ranges
 from immunoprofile.gating.quick import quick_scale
-from immunoprofile.kernels.accelerate import kernel
 from immunoprofile.kernels.arrays import MAP
 from immunoprofile.kernels.geometry import polygon_holds
 from immunoprofile.kernels.scales import quick_value
@@ -125,19 +124,9 @@ SLANTED = ((0.0, 0.0), (4.0, 2.0), (2.0, 6.0), (-2.0, 4.0))
 STAR = tuple((float(np.cos(a)), float(np.sin(a))) for a in np.pi / 2 + 4 * np.pi / 5 * np.arange(5))
 
 
-@kernel
-def _holds(x, y, xs, ys):
-    return polygon_holds(x, y, xs, ys)
-
-
-@kernel
-def _quick(quick, first, x):
-    return quick_value(quick, 0, first, x)
-
-
 def holds(vertices, x: float, y: float) -> bool:
     xs, ys = (np.array(axis, dtype=float) for axis in zip(*vertices, strict=True))
-    return bool(_holds(x, y, xs, ys))
+    return bool(polygon_holds(x, y, xs, ys))
 
 
 @pytest.mark.parametrize("corner", SQUARE, ids=str)
@@ -226,7 +215,7 @@ def test_quick_scale__errs_no_more_than_it_says(scale) -> None:
     rng = np.random.default_rng(3)
     sizes = np.exp(rng.uniform(np.log(1e-9), np.log(1e12), 400)) * rng.choice([-1.0, 1.0], 400)
     exact = scale(sizes)
-    found = np.array([_quick(quick.values[np.newaxis], quick.first, x) for x in sizes])
+    found = np.array([quick_value(quick.values[np.newaxis], 0, quick.first, x) for x in sizes])
     known = np.isfinite(found)
     assert known.any()
     assert (np.abs(found - exact)[known] <= quick.error).all()

@@ -131,7 +131,8 @@ def test_rule__unknown_id_names_the_known_ones():
     with pytest.raises(StudyError) as caught:
         load_rule("iwg-2008")
     assert str(caught.value) == (
-        'rule: no response rule "iwg-2008". Did you mean "iwg-2009"? Known: "iwg-2009". '
+        'rule: no response rule "iwg-2008". Did you mean "iwg-2009"? Known: '
+        '"ash-2019", "at-least-50-twice", "durable-weekly", "iwg-2009". '
         "Or give the path of a rule file."
     )
 
@@ -165,7 +166,7 @@ def test_flags__every_code_in_the_code_is_documented():
     import re
 
     folder = resources.files("immunoprofile.platelets")
-    text = "".join((folder / f"{m}.py").read_text(encoding="utf-8") for m in ("classify", "response"))
+    text = "".join((folder / f"{m}.py").read_text(encoding="utf-8") for m in ("rows", "response", "scheduled"))
     codes = set(re.findall(r'"([A-Z]+(?:_[A-Z0-9]+)+)"', text)) - {"UNCONFIRMED_R"}
     assert codes == set(SUBJECT_FLAGS)
-    assert set(re.findall(r'"((?:no|lack|rescue)_[a-z_]+)"', text)) - {"rescue_any"} == set(REASONS)
+    assert set(re.findall(r'"((?:no|lack|rescue|observation)_[a-z_]+)"', text)) - {"rescue_any"} == set(REASONS)

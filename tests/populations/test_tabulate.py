@@ -21,7 +21,7 @@ from immunoprofile.gating import (
     compile_plan,
     run_plan,
 )
-from immunoprofile.populations import resolved_gates, status_of, tabulate
+from immunoprofile.populations import resolved_gates, tabulate
 from twins import ArrayEvents
 
 
@@ -114,11 +114,20 @@ def test_tabulate__count_is_fraction_times_denominator(template: GatingTemplate,
      (50, 99, "not_evaluable"), (0, 0, "not_evaluable")],
 )  # fmt: skip
 def test_status__thresholds(count: int, total: int, status: str) -> None:
-    assert status_of(count, total, Limit())[0] == status
+    """C holds what lies above 900: `count` of the `total` events in A."""
+    values = np.zeros((total, 5))
+    values[:, 1] = 150.0
+    values[:count, 1] = 950.0
+    template = nested((Report("A/B/C", ("A",)),))
+    events = ArrayEvents(values, our.panel())
+    rows = tabulate(run_plan(compile_plan(template, events.channels), events), {"sample_id": "s"})
+    assert set(rows["status"]) == {status}
 
 
 def test_status__low_denominator_is_a_flag_only() -> None:
-    assert status_of(500, 4000, Limit(warn_denominator_below=5000)) == ("ok", ("LOW_DENOMINATOR",))
+    limits = (("A/B/C", Limit(warn_denominator_below=5000)),)
+    row = tabulate(gated(nested(limits=limits)), {"sample_id": "s"}).set_index("pop_id").loc["c"]
+    assert (row["status"], row["flags"]) == ("ok", "LOW_DENOMINATOR")
 
 
 def test_resolved_gates__every_gate_with_its_geometry() -> None:

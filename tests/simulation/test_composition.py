@@ -10,14 +10,16 @@ from hypothesis import given
 from hypothesis import settings as rules
 from hypothesis import strategies as st
 
-from immunoprofile.simulation import Trial, draw_trial
-from immunoprofile.simulation.cells import DENOMINATORS, LABELS, LYMPHOCYTES, MEMBERS
-from immunoprofile.simulation.composition import effect_share, expected_shares, fraction_of
-from immunoprofile.simulation.parameters import N_PARTS
+from immunoprofile.simulation import Trial, draw_trial, load_panel, load_parameters
+from immunoprofile.simulation.composition import build_tree, effect_share, expected_shares, fraction_of
 from immunoprofile.simulation.subjects import Subject
 
 CLOSURE = 1e-12  # sums of 23 float64 numbers of order 1
 EXACT = 1e-9  # ratios of such sums through log and exp
+IMMUNE14 = load_panel("immune14")
+TREE = build_tree(load_parameters(), IMMUNE14)
+MEMBERS = IMMUNE14.members
+N_PARTS = len(load_parameters().part_names)
 QUIET = (0.0,) * N_PARTS
 
 
@@ -34,7 +36,7 @@ def _plain(subject: Subject, **changes: object) -> Subject:
 
 
 def _fraction(subject: Subject, day: int, pop: str, denom: str, *, with_effects: bool = True) -> float:
-    shares = expected_shares(subject, day, with_effects=with_effects, visit_noise=QUIET)
+    shares = expected_shares(TREE, subject, day, with_effects=with_effects, visit_noise=QUIET)
     return fraction_of(shares, MEMBERS[pop], MEMBERS[denom])
 
 
@@ -48,8 +50,8 @@ def _odds_ratio(subject: Subject, pop: str, denom: str, *, with_effects: bool = 
 def test_shares__close_to_one_in_label_order(seed: int, day: int, dead: float) -> None:
     subject = draw_trial(seed, 1, ("BL",)).subjects[0]
     noise = np.random.default_rng(seed).standard_normal(N_PARTS)
-    shares = expected_shares(subject, day, with_effects=True, visit_noise=noise, dead_factor=dead)
-    assert tuple(shares) == LABELS
+    shares = expected_shares(TREE, subject, day, with_effects=True, visit_noise=noise, dead_factor=dead)
+    assert tuple(shares) == IMMUNE14.labels
     assert sum(shares.values()) == pytest.approx(1, rel=CLOSURE)
     assert min(shares.values()) > 0
 
@@ -78,14 +80,14 @@ def test_effect__heterogeneity_multiplies_the_ratio(trial: Trial) -> None:
 
 def test_effect__null_cohort_changes_nothing(trial: Trial) -> None:
     subject = _plain(trial.subjects[0], response="CR", treg_z=2.0)
-    for pop, denoms in DENOMINATORS.items():
+    for pop, denoms in IMMUNE14.denominators.items():
         if denoms[0] in MEMBERS:
             assert _odds_ratio(subject, pop, denoms[0], with_effects=False) == pytest.approx(1, rel=EXACT)
 
 
 @pytest.mark.parametrize(("day", "share"), [(-7, 0), (0, 0), (14, 0.5), (28, 0.9), (56, 1.0), (196, 0.4), (999, 0.4)])
 def test_effect_share__follows_its_days(day: int, share: float) -> None:
-    assert effect_share(day) == pytest.approx(share, rel=EXACT)
+    assert effect_share(load_parameters(), day) == pytest.approx(share, rel=EXACT)
 
 
 @pytest.mark.parametrize(
@@ -132,11 +134,3 @@ def test_spread__between_and_within_subjects_is_what_was_asked_for(many: Trial) 
 def test_link__platelet_rise_goes_half_with_the_change_of_regulatory_cells(many: Trial) -> None:
     pairs = np.array([[s.treg_z, s.rise_z] for s in many.subjects])
     assert np.corrcoef(pairs.T)[0, 1] == pytest.approx(0.5, abs=4 * 0.75 / np.sqrt(len(pairs)))
-
-
-def test_populations__are_nested_and_made_of_known_labels() -> None:
-    everything = frozenset(LABELS)
-    for pop, denoms in DENOMINATORS.items():
-        assert MEMBERS[pop] <= everything
-        assert all(MEMBERS[pop] < MEMBERS.get(d, everything) for d in denoms), pop
-    assert MEMBERS["lymphocytes"] == LYMPHOCYTES

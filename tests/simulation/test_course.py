@@ -13,7 +13,7 @@ from hypothesis import settings as rules
 from hypothesis import strategies as st
 
 from immunoprofile.platelets import classify_response
-from immunoprofile.simulation import Trial, draw_trial, sheets
+from immunoprofile.simulation import Trial, draw_trial, load_parameters, sheets
 from immunoprofile.simulation.course import Course
 from immunoprofile.simulation.subjects import Subject, allocate_doses
 
@@ -47,7 +47,7 @@ def test_subjects__keep_the_proportions_of_the_trial(
 
 @given(n=st.integers(1, 300))
 def test_doses__every_subject_has_one_and_none_is_negative(n: int) -> None:
-    doses = allocate_doses(n)
+    doses = allocate_doses(load_parameters(), n)
     assert len(doses) == n
     assert doses == sorted(doses)
 
@@ -143,9 +143,9 @@ def test_course__does_not_depend_on_the_other_subjects_visits(trial: Trial) -> N
 def test_course__the_response_rule_finds_the_true_class_and_days(trial: Trial) -> None:
     """The sheets through the platelets room: class, onset, complete response and loss of every subject."""
     texts = {
-        "platelets": sheets.list_platelets(trial.subjects, trial.courses),
-        "subjects": sheets.list_subjects(trial.subjects, trial.end_day),
-        "treatments": sheets.list_treatments(trial.subjects, trial.courses),
+        "platelets": sheets.list_platelets(trial.parameters, trial.subjects, trial.courses),
+        "subjects": sheets.list_subjects(trial.parameters, trial.subjects, trial.end_day),
+        "treatments": sheets.list_treatments(trial.parameters, trial.subjects, trial.courses),
         "bleeding": sheets.list_bleeding(trial.subjects, trial.courses),
     }
     frames = {name: pd.DataFrame(rows).astype("string") for name, rows in texts.items()}

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from immunoprofile.fcs import read_fcs
-from immunoprofile.simulation import simulate_cohort
-from immunoprofile.simulation.panel import spill_matrix
+from immunoprofile.simulation import PANELS, draw_trial, load_panel, load_parameters, simulate_cohort
+from immunoprofile.simulation.composition import build_tree, expected_shares
 
 SHEETS = ("samples", "subjects", "platelets", "treatments", "bleeding")
+N_PARTS = len(load_parameters().part_names)
 DECIMALS = 1e-6  # a matrix is written as decimal text
 
 
@@ -79,7 +81,7 @@ def test_wrong_spillover__later_files_of_one_subject_carry_the_transpose(tmp_pat
         file.stem
         for file in (folder / "fcs").iterdir()
         if (s := read_fcs(file).spillover) is not None
-        and np.allclose(s.matrix, spill_matrix().T, rtol=0, atol=DECIMALS)
+        and np.allclose(s.matrix, load_panel("immune14").spill.T, rtol=0, atol=DECIMALS)
     }
     assert wrong == {"SIM-001_W4"}
     assert wrong == {r["item"] for r in _rows(folder / "truth", "scenario")[1:]}
@@ -105,3 +107,65 @@ def test_missing_visits__only_later_visits_are_missed(tmp_path: Path) -> None:
     visits = [r["visit"] for r in _rows(folder, "samples")]
     assert visits.count("BL") == 8
     assert 8 <= len(visits) - 8 < 23
+
+
+@pytest.mark.parametrize("fault", ["clog", "drift"])
+def test_acquisition_fault__is_in_one_subject_s_later_files_only(tmp_path: Path, plain: Path, fault: str) -> None:
+    folder = _cohort(tmp_path, fault)
+    changed = {
+        file.stem
+        for file in (folder / "fcs").iterdir()
+        if not np.array_equal(read_fcs(file).values, read_fcs(plain / "fcs" / file.name).values)
+    }
+    assert changed == {"SIM-001_W4"}
+    assert changed == {r["item"] for r in _rows(folder / "truth", "scenario")[1:]}
+    assert _differing(folder, plain) == set()
+
+
+def test_depleted_b__more_subjects_are_without_b_cells(tmp_path: Path, plain: Path) -> None:
+    folder = _cohort(tmp_path, "depleted_b")
+    depleted = [
+        {r["subject_id"] for r in _rows(f / "truth", "subjects") if r["b_depleted"] == "TRUE"} for f in (folder, plain)
+    ]
+    assert depleted[0] > depleted[1]
+    low = {
+        r["sample_id"].split("_")[0]
+        for r in _rows(folder / "truth", "populations")
+        if (r["pop_id"], r["denom_id"]) == ("b", "lymphocytes") and float(r["expected_frac"]) < 0.01
+    }
+    assert low == depleted[0]
+
+
+def test_transfusion_spikes__more_non_responders_are_rescued(tmp_path: Path, plain: Path) -> None:
+    folder = _cohort(tmp_path, "transfusion_spikes")
+    rescued = [{r["subject_id"] for r in _rows(f, "treatments") if r["role"] == "rescue"} for f in (folder, plain)]
+    assert len(rescued[0]) > len(rescued[1])
+    responders = {r["subject_id"] for r in _rows(folder / "truth", "subjects") if r["responder"] == "TRUE"}
+    assert not rescued[0] & responders
+
+
+def test_adversarial__has_every_fault_and_says_whom_it_befell(tmp_path: Path) -> None:
+    folder = _cohort(tmp_path, "adversarial")
+    said = {(r["item"], r["what"].split(":")[0]) for r in _rows(folder / "truth", "scenario")[1:]}
+    subjects = {item.split("_")[0] for item, _ in said}
+    assert len(said) == 8  # seven faults, and the exchange names two samples
+    assert len(subjects) >= 6
+    samples = _rows(folder, "samples")
+    assert {r["sample_id"] for r in samples if r["hours_to_stain"] == "72"} == {"SIM-003_W4"}
+    assert sum(r["file"] != f"fcs/{r['sample_id']}.fcs" for r in samples) == 2
+    high = {r["subject_id"] for r in _rows(folder, "platelets") if r["platelets_1e9_per_l"].endswith("000")}
+    assert high == {"SIM-001"}
+
+
+def test_null__nothing_in_any_panel_changes_under_treatment() -> None:
+    """Expected shares without noise: the same on every day in the null cohort, not so in the trial."""
+    quiet = {"deviations": (0.0,) * N_PARTS, "treg_z": 0.0}
+    for name in PANELS:
+        tree = build_tree(load_parameters(), load_panel(name))
+        subject = dataclasses.replace(draw_trial(1, 8, ("BL",)).subjects[-1], response="R", **quiet)
+        shares = [
+            expected_shares(tree, subject, day, with_effects=effects, visit_noise=(0.0,) * N_PARTS)
+            for day, effects in [(-1, False), (56, False), (56, True)]
+        ]
+        assert shares[0] == shares[1]
+        assert shares[0] != shares[2]

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import tomllib
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from immunoprofile.errors import InputError, OutputError
 from immunoprofile.fcs import read_fcs
 from immunoprofile.provenance import digest_of_file
-from immunoprofile.simulation import SCENARIOS, Trial, simulate_cohort
-from immunoprofile.simulation.cells import LABELS, MEMBERS
-from immunoprofile.simulation.panel import DYES, channel_names, true_spillover
+from immunoprofile.simulation import SCENARIOS, Trial, load_panel, simulate_cohort
 from immunoprofile.simulation.streams import Purpose, open_stream
 from immunoprofile.simulation.tube import draw_tube
 from immunoprofile.study import load_study
 
+IMMUNE14 = load_panel("immune14")
 CONTRACT = {
     "samples": "sample_id file subject_id visit day panel batch dataset spillover control collection_date "
     "wbc_1e9_per_l lymph_abs_1e9_per_l beads_added sample_volume_ul hours_to_stain viability_frac note",
@@ -61,6 +60,46 @@ def test_cohort__same_seed_gives_the_same_bytes_whatever_the_jobs(tmp_path: Path
     assert len(first) == 1 + 5 + 3 + 2 * n_samples  # study, sheets, truth, then a file and its labels a sample
 
 
+@pytest.mark.parametrize("scenario", ["trial", "adversarial"])
+def test_cohort__many_panels_and_controls_are_the_same_bytes_with_one_two_and_three_jobs(
+    tmp_path: Path, scenario: str
+) -> None:
+    found = [
+        _digests(
+            _small(
+                tmp_path / str(jobs), n_subjects=8, jobs=jobs, panels=("tbnk", "th"), batch_days=60, controls=True,
+                scenario=scenario,
+            )
+        )
+        for jobs in (1, 2, 3)
+    ]  # fmt: skip
+    assert found[0] == found[1] == found[2]
+    assert sum(name.endswith(".fcs") for name in found[0]) > 60
+
+
+def test_cohort__a_panel_alone_holds_the_events_it_has_beside_others(tmp_path: Path) -> None:
+    alone, beside = _small(tmp_path / "a", panels=("th",)), _small(tmp_path / "b", panels=("tbnk", "th"))
+    first = read_fcs(alone / "fcs" / "SIM-001_BL.fcs").values
+    assert np.array_equal(first, read_fcs(beside / "fcs" / "SIM-001_BL_th.fcs").values)
+
+
+def test_cohort__panels_of_one_visit_have_the_same_blood(tmp_path: Path) -> None:
+    folder = _small(tmp_path, panels=("treg", "immune14", "th"))
+    rows = [r for r in _rows(folder / "truth" / "populations.csv") if (r["pop_id"], r["denom_id"]) == ("treg", "cd4")]
+    by_visit: dict[str, list[float]] = {}
+    for row in rows:
+        by_visit.setdefault(row["sample_id"].rsplit("_", 1)[0], []).append(float(row["expected_frac"]))
+    assert len(by_visit) == 4
+    for fractions in by_visit.values():
+        assert fractions == pytest.approx([fractions[0]] * 3, rel=1e-12)  # sums in another order
+
+
+@pytest.mark.parametrize("panels", [(), ("th", "th")])
+def test_cohort__panels_are_named_once(tmp_path: Path, panels: tuple[str, ...]) -> None:
+    with pytest.raises(InputError, match=r"panels: .* is no choice of panels\. Name at least one, each once\."):
+        _small(tmp_path / "out", panels=panels)
+
+
 def test_cohort__another_seed_gives_other_events(tmp_path: Path) -> None:
     first, second = _digests(_small(tmp_path / "a", seed=1)), _digests(_small(tmp_path / "b", seed=2))
     assert first.keys() == second.keys()
@@ -72,7 +111,7 @@ def test_cohort__another_seed_gives_other_events(tmp_path: Path) -> None:
 def test_cohort__another_visit_leaves_the_other_files_as_they_were(tmp_path: Path) -> None:
     first = _digests(_small(tmp_path / "a"))
     second = _digests(_small(tmp_path / "b", visits=("BL", "W2", "W4")))
-    shared = [n for n in first if n.endswith((".fcs", ".csv.gz"))]
+    shared = [n for n in first if n.endswith((".fcs", ".parquet"))]
     assert len(shared) == 8
     assert all(first[n] == second[n] for n in shared)
 
@@ -84,17 +123,19 @@ def test_fcs__holds_the_drawn_events_under_their_channels_with_the_true_matrix(c
     sample = trial.samples[0]
     events = read_fcs(cohort / "fcs" / f"{sample.sample_id}.fcs")
     rng = open_stream(trial.seed, Purpose.EVENTS, sample.subject.number, sample.day)
-    drawn = draw_tube(rng, trial.shares[sample.sample_id], 20_000, np.array(sample.marker_shift))
+    drawn = draw_tube(rng, IMMUNE14, trial.shares[sample.sample_id], 20_000, sample.marker_shift)
 
     assert events.version == "FCS3.1"
     assert np.array_equal(events.values, drawn.values)
     assert events.values.dtype == np.float32
-    assert [c.detector for c in events.channels] == list(channel_names())
-    assert {c.detector: c.marker for c in events.channels if c.marker} == {d.detector: d.marker for d in DYES}
+    assert [c.detector for c in events.channels] == list(IMMUNE14.channel_names())
+    assert {c.detector: c.marker for c in events.channels if c.marker} == dict(
+        zip(IMMUNE14.detectors, IMMUNE14.markers, strict=True)
+    )
     # The matrix is written in decimal text and read back: digits beyond the sixth are the writer's choice.
     assert events.spillover is not None
-    assert events.spillover.detectors == true_spillover().detectors
-    assert events.spillover.matrix == pytest.approx(true_spillover().matrix, abs=1e-6)
+    assert events.spillover.detectors == IMMUNE14.true_spillover().detectors
+    assert events.spillover.matrix == pytest.approx(IMMUNE14.true_spillover().matrix, abs=1e-6)
 
 
 def test_fcs__says_that_it_is_simulated_and_not_what_is_true(cohort: Path) -> None:
@@ -102,7 +143,7 @@ def test_fcs__says_that_it_is_simulated_and_not_what_is_true(cohort: Path) -> No
         keywords = read_fcs(file).keywords
         assert keywords["$COM"].startswith("SIMULATED")
         text = " ".join(keywords.values()).casefold()
-        assert not [label for label in (*LABELS, "respon") if label.casefold() in text]
+        assert not [label for label in (*IMMUNE14.labels, "respon") if label.casefold() in text]
 
 
 def test_fcs__gives_no_finding(cohort: Path) -> None:
@@ -158,21 +199,19 @@ def test_study__is_accepted_by_the_study_room(cohort: Path, trial: Trial) -> Non
 
 def test_truth__counts_are_the_counts_of_labels(cohort: Path) -> None:
     truth = _rows(cohort / "truth" / "populations.csv")
-    for file in sorted((cohort / "truth" / "labels").glob("*.csv.gz"))[:3]:
-        with gzip.open(file, "rt", encoding="utf-8") as stream:
-            labels = Counter(row["label"] for row in csv.DictReader(stream))
-        mine = [r for r in truth if r["sample_id"] == file.name.removesuffix(".csv.gz")]
+    for file in sorted((cohort / "truth" / "labels").glob("*.parquet"))[:3]:
+        labels = Counter(pq.read_table(file)["label"].to_pylist())
+        mine = [r for r in truth if r["sample_id"] == file.name.removesuffix(".parquet")]
         assert len(mine) == 34
         for row in mine:
-            whole = MEMBERS.get(row["denom_id"], frozenset(LABELS))
-            assert int(row["true_count"]) == sum(labels[m] for m in MEMBERS[row["pop_id"]])
+            whole = IMMUNE14.labels_of(row["denom_id"])
+            assert int(row["true_count"]) == sum(labels[m] for m in IMMUNE14.members[row["pop_id"]])
             assert int(row["true_denom_count"]) == sum(labels[m] for m in whole)
 
 
 def test_truth__labels_stand_beside_their_events(cohort: Path) -> None:
     """Second source: dead cells by label are the events that are bright in the viability dye."""
-    with gzip.open(cohort / "truth" / "labels" / "SIM-001_BL.csv.gz", "rt", encoding="utf-8") as stream:
-        dead = np.array([row["label"] == "dead" for row in csv.DictReader(stream)])
+    dead = pq.read_table(cohort / "truth" / "labels" / "SIM-001_BL.parquet")["label"].to_numpy() == "dead"
     events = read_fcs(cohort / "fcs" / "SIM-001_BL.fcs")
     dye = events.values[:, [c.marker for c in events.channels].index("Viability")]
     assert np.corrcoef(dead, np.log(np.maximum(dye, 1)))[0, 1] > 0.6
@@ -222,7 +261,7 @@ def test_cohort__refuses_a_file_in_place_of_a_folder(tmp_path: Path) -> None:
 
 
 def test_cohort__force_takes_old_files_away_and_leaves_others(tmp_path: Path) -> None:
-    _small(tmp_path, n_subjects=2)
+    _small(tmp_path, n_subjects=2, controls=True)
     (tmp_path / "notes.txt").write_text("mine")
     _small(tmp_path, n_subjects=1, force=True)
     assert [p.name for p in sorted((tmp_path / "fcs").iterdir())] == ["SIM-001_BL.fcs", "SIM-001_W4.fcs"]
@@ -274,4 +313,4 @@ def test_scenarios__each_has_a_meaning_that_is_written_into_the_truth(tmp_path: 
         folder = _small(tmp_path / name, n_subjects=4, events_per_sample=50, scenario=name)
         rows = _rows(folder / "truth" / "scenario.csv")
         assert rows[0] == {"scenario": name, "item": "cohort", "what": scenario.meaning}
-        assert (len(rows) > 1) == (scenario.fault != "none")
+        assert (len(rows) > 1) == bool(scenario.faults)

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import csv
-import gzip
 from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from immunoprofile.fcs import read_fcs
 from immunoprofile.gating import apply_template, load_template
 from immunoprofile.gating.template import GatingTemplate
-from immunoprofile.simulation.cells import DENOMINATORS, LABELS, MEMBERS
+from immunoprofile.simulation import load_panel
 from immunoprofile.simulation.trial import Trial
 
 # What the gates themselves may misplace, as a share of the population, over the whole cohort: naive B cells
 # reach into the transitional gate, dim plasmablasts fall out of theirs. Everything else is within 2 %.
+IMMUNE14 = load_panel("immune14")
 GATE_ERROR = {"transitional": 0.12, "plasmablast": 0.06}
 USUAL_GATE_ERROR = 0.02
 COUNTING_ERRORS = 3.0
@@ -36,13 +37,13 @@ def gated(cohort: Path, trial: Trial, template: GatingTemplate) -> dict[tuple[st
     found = {}
     for sample in trial.samples:
         members = apply_template(template, read_fcs(cohort / "fcs" / f"{sample.sample_id}.fcs"))
-        for pop in MEMBERS:
+        for pop in IMMUNE14.members:
             found[sample.sample_id, pop] = truth[sample.sample_id, pop], members.count(pop)
     return found
 
 
 def test_template__has_the_populations_that_the_simulation_knows(template: GatingTemplate) -> None:
-    assert {g.id for g in template.gates} == set(MEMBERS)
+    assert {g.id for g in template.gates} == set(IMMUNE14.members)
 
 
 def test_template__reports_each_population_with_the_denominators_of_the_truth(
@@ -56,16 +57,16 @@ def test_template__reports_each_population_with_the_denominators_of_the_truth(
         )
     # Steps of the gating are in the quality table; as populations they would only widen the family of tests.
     steps = {"singlets", "live", "leukocytes"}
-    assert reported == {p: tuple(d) for p, d in DENOMINATORS.items() if p not in steps}
+    assert reported == {p: tuple(d) for p, d in IMMUNE14.denominators.items() if p not in steps}
 
 
 def test_template__every_population_but_residuals_has_a_cell_ontology_term(template: GatingTemplate) -> None:
     without = {g.id for g in template.gates if g.cell_ontology is None}
-    # TEMRA CD4+ has no term of its own; the others are steps, not cell types.
-    assert without == {"singlets", "live", "cd4_temra", "b_mature"}
+    # These are steps, not cell types.
+    assert without == {"singlets", "live", "b_mature"}
 
 
-@pytest.mark.parametrize("pop", MEMBERS)
+@pytest.mark.parametrize("pop", IMMUNE14.members)
 def test_gating__counts_are_the_true_ones_within_counting_and_gate_error(
     pop: str, gated: dict[tuple[str, str], tuple[int, int]]
 ) -> None:
@@ -87,9 +88,8 @@ def test_gating__no_single_sample_is_far_from_its_truth(
 
 def test_gating__holds_the_right_events_not_only_the_right_number(cohort: Path, template: GatingTemplate) -> None:
     """Regulatory T cells of one sample, event by event: precision and recall against the labels."""
-    with gzip.open(cohort / "truth" / "labels" / "SIM-005_W8.csv.gz", "rt", encoding="utf-8") as stream:
-        labels = [row["label"] for row in csv.DictReader(stream)]
-    true = np.isin(labels, list(MEMBERS["treg"]))
+    labels = pq.read_table(cohort / "truth" / "labels" / "SIM-005_W8.parquet")["label"].to_numpy()
+    true = np.isin(labels, list(IMMUNE14.members["treg"]))
     found = apply_template(template, read_fcs(cohort / "fcs" / "SIM-005_W8.fcs")).mask("treg")
     assert true.sum() > 100
     assert (true & found).sum() / found.sum() > 0.95
@@ -111,5 +111,5 @@ def test_gating__truth_of_the_effect_is_seen_in_the_gated_fractions(
 
 
 def test_labels__every_label_is_of_some_population_or_named_otherwise() -> None:
-    in_singlets = MEMBERS["singlets"]
-    assert set(LABELS) - in_singlets == {"doublet"}
+    in_singlets = IMMUNE14.members["singlets"]
+    assert set(IMMUNE14.labels) - in_singlets == {"doublet"}

@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from immunoprofile.simulation.cells import _WIDE_SPREAD, KINDS, LABELS, Kind
-from immunoprofile.simulation.panel import DETECTORS, DYES, MARKERS, RANGE, spill_matrix, true_spillover
-from immunoprofile.simulation.tube import ELECTRONIC_SD, UNITS_PER_PHOTOELECTRON, Tube, _detect, draw_tube
+from immunoprofile.simulation import load_panel
+from immunoprofile.simulation.cells import Kind, spread_of
+from immunoprofile.simulation.light import RANGE
+from immunoprofile.simulation.tube import ELECTRONIC_SD, UNITS_PER_PHOTOELECTRON, Tube, _detect, _plan, draw_tube
 
+IMMUNE14 = load_panel("immune14")
+MARKERS, DETECTORS = IMMUNE14.markers, IMMUNE14.detectors
+AUTOFLUORESCENCE = IMMUNE14.autofluorescence
 N = 20_000
 STAINS = slice(3, 17)
 # A median of n log-normal values (SD 0.52) has a standard error of 1.2533 * 0.52 / sqrt(n) = 0.46 %: five.
@@ -23,15 +27,15 @@ def _generator(seed: int = 3) -> np.random.Generator:
 
 
 def _draw(label: str, n: int = N, shift: float = 0.0) -> Tube:
-    shares = {name: float(name == label) for name in LABELS}
+    shares = {name: float(name == label) for name in IMMUNE14.labels}
     shares["cd4_naive"] = max(shares["cd4_naive"], 1e-12)  # doublets and dead cells draw from living kinds
     total = sum(shares.values())
     shares = {name: share / total for name, share in shares.items()}
-    return draw_tube(_generator(), shares, n, np.full(len(MARKERS), shift))
+    return draw_tube(_generator(), IMMUNE14, shares, n, np.full(len(MARKERS), shift))
 
 
 def _kind(label: str) -> Kind:
-    return next(k for k in KINDS if k.label == label)
+    return next(k for k in IMMUNE14.kinds if k.label == label)
 
 
 def _medians(label: str) -> NDArray[np.float64]:
@@ -41,14 +45,14 @@ def _medians(label: str) -> NDArray[np.float64]:
 
 def _compensate_by_solving(tube: Tube) -> NDArray[np.float64]:
     """(14, n): the second source, equations solved event by event; no inverse and nothing of ours."""
-    return np.linalg.solve(spill_matrix().T, tube.values[:, STAINS].astype(float).T)
+    return np.linalg.solve(IMMUNE14.spill.T, tube.values[:, STAINS].astype(float).T)
 
 
 @pytest.mark.parametrize("label", ["cd4_naive", "treg_em", "cd8_memory", "b_naive", "plasmablast", "nk"])
 def test_tube__compensating_with_the_true_matrix_recovers_the_medians_of_a_kind(label: str) -> None:
     medians = _medians(label)
     bright = medians >= BRIGHT
-    glow = np.linalg.solve(spill_matrix().T, [d.autofluorescence for d in DYES])
+    glow = np.linalg.solve(IMMUNE14.spill.T, AUTOFLUORESCENCE)
 
     found = np.median(_compensate_by_solving(_draw(label)), axis=1)
 
@@ -60,9 +64,9 @@ def test_tube__compensating_with_the_true_matrix_recovers_the_medians_of_a_kind(
 def test_tube__means_add_up_in_every_channel_within_five_standard_errors(label: str) -> None:
     """Means of log-normal stains and glow add exactly, dim channels included (no kind here saturates)."""
     kind = _kind(label)
-    spreads = np.array([kind.spread.get(m, _WIDE_SPREAD.get(m, 0.30)) for m in MARKERS])
-    glow = kind.autofluorescence * np.array([d.autofluorescence for d in DYES]) * np.exp(0.30**2 / 2)
-    expected = _medians(label) * np.exp(spreads**2 / 2) + np.linalg.solve(spill_matrix().T, glow)
+    spreads = np.array([spread_of(kind, m) for m in MARKERS])
+    glow = kind.autofluorescence * AUTOFLUORESCENCE * np.exp(0.30**2 / 2)
+    expected = _medians(label) * np.exp(spreads**2 / 2) + np.linalg.solve(IMMUNE14.spill.T, glow)
 
     found = _compensate_by_solving(_draw(label))
 
@@ -71,24 +75,27 @@ def test_tube__means_add_up_in_every_channel_within_five_standard_errors(label: 
 
 def test_tube__the_transposed_matrix_does_not_recover_the_medians() -> None:
     observed = _draw("b_naive").values[:, STAINS].astype(float)
-    right = np.median(np.linalg.solve(spill_matrix().T, observed.T), axis=1)
-    wrong = np.median(np.linalg.solve(spill_matrix(), observed.T), axis=1)
+    right = np.median(np.linalg.solve(IMMUNE14.spill.T, observed.T), axis=1)
+    wrong = np.median(np.linalg.solve(IMMUNE14.spill, observed.T), axis=1)
     assert np.abs(wrong - right).max() > 1000
 
 
 def test_true_spillover__agrees_with_solving_the_equations() -> None:
     light = _generator().uniform(0, 1e4, (50, len(DETECTORS)))
     # Both invert a matrix of condition < 10 in float64: agreement to 1e-9 of the largest value is generous.
-    assert light @ spill_matrix() @ true_spillover().inverse == pytest.approx(light, rel=0, abs=1e-5)
-    assert true_spillover().condition < 10
+    assert light @ IMMUNE14.spill @ IMMUNE14.true_spillover().inverse == pytest.approx(light, rel=0, abs=1e-5)
+    assert IMMUNE14.true_spillover().condition < 10
 
 
 def test_detect__mean_is_light_through_the_matrix_and_variance_is_photons_and_electronics() -> None:
     stains = np.zeros((len(DETECTORS), 100_000), dtype=np.float32)
     stains[DETECTORS.index("BV510-A")] = 30_000
-    seen = _detect(_generator(), stains, np.zeros(100_000, dtype=np.float32)).astype(float)
+    plan = _plan(IMMUNE14, dict.fromkeys(IMMUNE14.labels, 1 / 23), np.zeros(len(MARKERS)), None)
+    seen = np.empty((100_000, len(DETECTORS)), dtype=np.float32)
+    _detect(_generator(), plan, stains, np.zeros(100_000, dtype=np.float32), seen)
+    seen = seen.T.astype(float)
 
-    light = 30_000 * spill_matrix()[DETECTORS.index("BV510-A")]
+    light = 30_000 * IMMUNE14.spill[DETECTORS.index("BV510-A")]
     variance = UNITS_PER_PHOTOELECTRON * light + ELECTRONIC_SD**2
     five_standard_errors = 5 * np.sqrt(variance / 100_000)
     assert np.all(np.abs(seen.mean(axis=1) - light) < five_standard_errors + 1e-3)
@@ -130,10 +137,10 @@ def test_tube__time_never_goes_back() -> None:
 
 
 def test_tube__labels_follow_the_shares() -> None:
-    shares = {name: (i + 1) / sum(range(1, len(LABELS) + 1)) for i, name in enumerate(LABELS)}
-    tube = draw_tube(_generator(), shares, 200_000, np.zeros(len(MARKERS)))
+    shares = {name: (i + 1) / sum(range(1, len(IMMUNE14.labels) + 1)) for i, name in enumerate(IMMUNE14.labels)}
+    tube = draw_tube(_generator(), IMMUNE14, shares, 200_000, np.zeros(len(MARKERS)))
     p = np.array(list(shares.values()))
-    found = np.bincount(tube.labels, minlength=len(LABELS)) / 200_000
+    found = np.bincount(tube.labels, minlength=len(IMMUNE14.labels)) / 200_000
     assert np.all(np.abs(found - p) < 5 * np.sqrt(p * (1 - p) / 200_000))
 
 

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from immunoprofile.cli.console import show, show_table
+from immunoprofile.cli.gates_test import test_template
 from immunoprofile.cli.options import verbosity_options
 from immunoprofile.errors import printable
 
 if TYPE_CHECKING:
     from immunoprofile.gating import Gate, GatingTemplate
+    from immunoprofile.gating.gates import AutoRule
 
 
 @click.group()
@@ -95,4 +97,27 @@ def _tree(template: GatingTemplate) -> list[str]:
 def _gate_line(gate: Gate) -> str:
     channels = ", ".join(dict.fromkeys(printable(c, 40) for d in gate.geometry.dimensions for c in d.channels))
     over = f": {channels}" if channels else ""
-    return f"{printable(gate.name, 60)} [{printable(gate.id, 60)}] {gate.geometry.kind}{over}"
+    found = "" if gate.auto is None else f", {_rule_words(gate.auto)}, fallback {_bounds_words(gate)}"
+    return f"{printable(gate.name, 60)} [{printable(gate.id, 60)}] {gate.geometry.kind}{over}{found}"
+
+
+def _rule_words(rule: AutoRule) -> str:
+    """An automatic rule in one line: method, then what it says."""
+    from immunoprofile.gating.template import describe_rule
+
+    shown = {k: v for k, v in describe_rule(rule).items() if k not in {"method", "dimensions"}}
+    words = {k: "..".join(f"{x:g}" for x in v) if isinstance(v, list) else v for k, v in shown.items()}
+    settings = ", ".join(f"{k} {v}" for k, v in words.items())
+    return f"automatic {rule.method} ({settings})"
+
+
+def _bounds_words(gate: Gate) -> str:
+    """The fallback of an automatic gate: a range in numbers, another shape by its kind."""
+    bounds = getattr(gate.geometry, "bounds", None)
+    if bounds is None or len(bounds) != 1:
+        return gate.geometry.kind
+    low, high = bounds[0]
+    return " and ".join([*([] if low is None else [f">= {low:g}"]), *([] if high is None else [f"< {high:g}"])])
+
+
+gates.add_command(test_template)

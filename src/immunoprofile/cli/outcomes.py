@@ -16,6 +16,8 @@ class Outcome(IntEnum):
     """Arguments, study, sheet or template are wrong, or a folder is taken or locked: nothing was done."""
     PARTIAL = 3
     """Finished, but some files, samples or subjects failed; they are listed."""
+    TEST_FAILED = 5
+    """A template does not do what its tests say."""
     UNFINISHED = 6
     """Could not finish (disk full, no permission): mend that and run again."""
     INTERRUPTED = 130

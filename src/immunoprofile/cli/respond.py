@@ -16,7 +16,18 @@ from immunoprofile.errors import Problem, StudyError, printable
 if TYPE_CHECKING:
     import pandas as pd
 
+    from immunoprofile.platelets import Rule
+
 _SHEET = click.Path(path_type=Path)
+
+
+def _print_rule(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    if value is None or context.resilient_parsing:
+        return
+    from immunoprofile.platelets import rule_text
+
+    click.echo(rule_text(value), nl=False)
+    context.exit(Outcome.DONE)
 
 
 @click.command()
@@ -25,6 +36,20 @@ _SHEET = click.Path(path_type=Path)
 @click.option("--treatments", type=_SHEET, metavar="CSV", help="Rescue and other treatments.")
 @click.option("--bleeding", type=_SHEET, metavar="CSV", help="Bleeding assessments.")
 @click.option("--rule", default="iwg-2009", show_default=True, metavar="ID|PATH", help="Response definition.")
+@click.option(
+    "--also",
+    multiple=True,
+    metavar="ID|PATH",
+    help="Definition beside it, once or more.  [default: ash-2019, at-least-50-twice]",
+)
+@click.option(
+    "--print-rule",
+    callback=_print_rule,
+    is_eager=True,
+    expose_value=False,
+    metavar="ID",
+    help="Print the file of a definition, to copy and change, and stop.",
+)
 @out_option("Folder for the tables.", required=True)
 @force_option
 @verbosity_options
@@ -37,6 +62,7 @@ def respond(
     treatments: Path | None,
     bleeding: Path | None,
     rule: str,
+    also: tuple[str, ...],
     out: Path,
     force: bool,
 ) -> None:
@@ -44,25 +70,28 @@ def respond(
 
     Writes the classes and, for every count, what was decided on it and why.
     """
-    from immunoprofile.platelets import classify_response, explain_response, load_rule
+    from immunoprofile.platelets import BESIDE, check_definitions, judge_platelets, load_rule
 
     given = {"platelets": platelets, "subjects": subjects, "treatments": treatments, "bleeding": bleeding}
     paths = {name: path for name, path in given.items() if path is not None}
-    loaded = load_rule(rule)
-    frames = _read_sheets(paths, rule)
-    origin = Origin.of("respond", paths, {"rule": loaded.id, "rule_sha256": loaded.sha256})
+    rules = [load_rule(r) for r in dict.fromkeys((rule, *(also or BESIDE)))]
+    check_definitions(rules)
+    frames = _read_sheets(paths, rules[0])
+    digests = {"rule": rules[0].id, "rule_sha256": rules[0].sha256}
+    origin = Origin.of("respond", paths, digests | {f"rule_sha256 {r.id}": r.sha256 for r in rules[1:]})
     claim_folder(out, origin, force=force)
-    sheets = {"treatments": frames.get("treatments"), "bleeding": frames.get("bleeding")}
-    response = classify_response(frames["platelets"], frames["subjects"], loaded, **sheets)
-    counts = explain_response(frames["platelets"], frames["subjects"], loaded, **sheets)
+    response, counts = judge_platelets(
+        frames["platelets"], frames["subjects"], rules[0], frames.get("treatments"), frames.get("bleeding"),
+        also=rules[1:],
+    )  # fmt: skip
     write_tables({"response": response, "response_counts": counts}, out, origin)
     tell(f"Tables: {out}")
-    context.exit(_show(response, loaded.id))
+    context.exit(_show(response, rules[0].id))
 
 
-def _read_sheets(paths: dict[str, Path], rule: str) -> dict[str, pd.DataFrame]:
+def _read_sheets(paths: dict[str, Path], rule: Rule) -> dict[str, pd.DataFrame]:
     """The sheets as text, checked against each other: all problems at once."""
-    from immunoprofile.platelets import check_courses, load_rule
+    from immunoprofile.platelets import check_courses
     from immunoprofile.study.sheet import read_sheet
 
     problems: list[Problem] = []
@@ -71,7 +100,7 @@ def _read_sheets(paths: dict[str, Path], rule: str) -> dict[str, pd.DataFrame]:
     found = {name: frame for name, frame in frames.items() if frame is not None}
     if "subjects" in found:
         _, wrong = check_courses(
-            found.get("platelets"), found["subjects"], found.get("treatments"), found.get("bleeding"), load_rule(rule),
+            found.get("platelets"), found["subjects"], found.get("treatments"), found.get("bleeding"), rule,
             paths={n: str(p) for n, p in paths.items()},
         )  # fmt: skip
         problems += wrong

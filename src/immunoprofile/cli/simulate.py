@@ -16,13 +16,44 @@ from immunoprofile.cli.options import jobs_option, out_option, verbosity_options
 @click.option("--subjects", type=int, default=8, show_default=True, help="People in the trial.")
 @click.option("--events", type=int, default=20_000, show_default=True, help="Events in each FCS file.")
 @click.option(
-    "--scenario", default="trial", show_default=True, metavar="NAME",
-    help='"trial", "null" (no effect in anybody), or a named fault.',
+    "--visits", default="BL,W4,W8", show_default=True, metavar="LIST",
+    help="Visits, separated by commas: BL, and W with a number of weeks.",
 )  # fmt: skip
+@click.option(
+    "--panel", "panels", multiple=True, default=("immune14",), show_default=True, metavar="NAME",
+    help="Panel, or the path of a panel file: tbnk, treg, tcell_memory, th, bcell, immune14. Give it several times for "
+    "several tubes at every visit.",
+)  # fmt: skip
+@click.option(
+    "--scenario", default="trial", show_default=True, metavar="NAME",
+    help='"trial", "null" (no effect in anybody), "adversarial" (all faults at once), or a named fault.',
+)  # fmt: skip
+@click.option(
+    "--parameters", type=click.Path(path_type=Path), metavar="FILE",
+    help="A TOML file with the numbers of the trial.  [default: the program's own]",
+)  # fmt: skip
+@click.option(
+    "--batch-days", type=int, metavar="DAYS",
+    help="Length of a run period whose samples share a shift of brightness.  [default: no such shift]",
+)  # fmt: skip
+@click.option("--controls", is_flag=True, help="Also write unstained, single-stain, FMO and bridging controls.")
 @click.option("--force", is_flag=True, help="Write over an earlier simulation.")
 @jobs_option
 @verbosity_options
-def simulate(out: Path, seed: int, subjects: int, events: int, scenario: str, force: bool, jobs: int | None) -> None:
+def simulate(  # noqa: PLR0917 -- one argument for each option
+    out: Path,
+    seed: int,
+    subjects: int,
+    events: int,
+    visits: str,
+    panels: tuple[str, ...],
+    scenario: str,
+    parameters: Path | None,
+    batch_days: int | None,
+    controls: bool,
+    force: bool,
+    jobs: int | None,
+) -> None:
     """Write a simulated trial with known truth.
 
     FCS files, study.toml, clinical tables, and the truth beside. No person stands behind these data, and every file
@@ -32,7 +63,18 @@ def simulate(out: Path, seed: int, subjects: int, events: int, scenario: str, fo
 
     tell(f"Simulating {subjects} subjects with {events} events a sample.")
     study = simulate_cohort(
-        out, seed, subjects, events_per_sample=events, scenario=scenario, jobs=jobs or _cores(), force=force
+        out,
+        seed,
+        subjects,
+        [v.strip() for v in visits.split(",") if v.strip()],
+        events,
+        scenario=scenario,
+        panels=panels,
+        parameters=parameters,
+        batch_days=batch_days,
+        controls=controls,
+        jobs=jobs or _cores(),
+        force=force,
     )
     show(str(study))
 

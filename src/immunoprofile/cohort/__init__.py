@@ -3,8 +3,9 @@
 Composes the other rooms and computes nothing of its own.
 """
 
-from immunoprofile.cohort.profile import profile_cohort, profile_samples
+from immunoprofile.cohort.cuts import freeze_study
+from immunoprofile.cohort.profile import profile_cohort, profile_samples, study_templates
 from immunoprofile.cohort.results import Results
 from immunoprofile.cohort.run import run_study
 
-__all__ = ["Results", "profile_cohort", "profile_samples", "run_study"]
+__all__ = ["Results", "freeze_study", "profile_cohort", "profile_samples", "run_study", "study_templates"]

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from immunoprofile.cohort.sample import describe_sample
 from immunoprofile.errors import Problem, StudyError, closest, printable
 from immunoprofile.gating import GatingTemplate
+from immunoprofile.populations import references_of
 from immunoprofile.study import Study
 
 
 def check_primary(study: Study, templates: Mapping[str, GatingTemplate]) -> None:
-    """Refuse primary endpoints that no template reports, or whose measure is not computed.
+    """Refuse primary endpoints that no template reports, or whose measure cannot be computed from these samples.
+
+    A concentration has no denominator: whatever its denom_id says is not looked at.
 
     Raises
     ------
@@ -24,13 +28,42 @@ def check_primary(study: Study, templates: Mapping[str, GatingTemplate]) -> None
     for number, primary in enumerate(study.analysis.primary):
         where = f"analysis.primary[{number}]"
         wanted = f"{primary.pop_id} of {primary.denom_id}"
+        if primary.measure == "log_cells_per_ul":
+            problems += _check_concentration(study, templates, primary.pop_id, where)
+            continue
         if (primary.pop_id, primary.denom_id) not in reported:
             hint = closest(wanted, sorted(f"{p} of {d}" for p, d in reported))
             what = f'no template of this study reports "{printable(wanted)}"'
             problems.append(Problem(what, str(study.path), where, remedy=hint, code="PRIMARY-UNKNOWN"))
         if primary.measure != "logit_frac":
             what = f'measure "{primary.measure}" is not computed from FCS files'
-            hint = "Use logit_frac; the verb compare takes other measures from tables that hold them."
+            hint = (
+                "Use logit_frac or log_cells_per_ul; the verb compare takes other measures from tables that hold them."
+            )
             problems.append(Problem(what, str(study.path), where, remedy=hint, code="PRIMARY-MEASURE"))
     if problems:
         raise StudyError.of(problems)
+
+
+def _check_concentration(
+    study: Study, templates: Mapping[str, GatingTemplate], pop_id: str, where: str
+) -> list[Problem]:
+    """Is there one subject at least whose concentrations can be compared?"""
+    panels = {name for name, t in templates.items() if any(t.id_of(path) == pop_id for path in t.reported())}
+    if not panels:
+        known = sorted({t.id_of(path) for t in templates.values() for path in t.reported()})
+        what = f'no template of this study reports "{printable(pop_id)}"'
+        return [Problem(what, str(study.path), where, remedy=closest(pop_id, known), code="PRIMARY-UNKNOWN")]
+    counted = {
+        (s.subject_id, s.visit)
+        for s in study.samples
+        if s.control is None and s.panel in panels and references_of(describe_sample(s, "", ""), templates[s.panel])
+    }
+    if any((who, study.baseline) in counted and visit in study.window for who, visit in counted):
+        return []
+    what = 'measure "log_cells_per_ul" is not known at baseline and in the window of any subject'
+    remedy = (
+        'Give beads_added and sample_volume_ul (and gate the beads, role = "beads"), lymph_abs_1e9_per_l or '
+        "wbc_1e9_per_l in the samples sheet; or use logit_frac."
+    )
+    return [Problem(what, str(study.path), where, remedy=remedy, code="PRIMARY-MEASURE")]

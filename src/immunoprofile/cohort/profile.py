@@ -11,14 +11,21 @@ from typing import Any
 
 import pandas as pd
 
+from immunoprofile.cohort.checks import bridge_controls, with_checks
+from immunoprofile.cohort.cuts import NO_CUTS, Cuts, settle_samples, settle_study
+from immunoprofile.cohort.fmo import fmo_controls, with_fmo
 from immunoprofile.cohort.results import Results, prepare_folder, write_results
-from immunoprofile.cohort.sample import Plans, Profiled, profile_sample
-from immunoprofile.columns import FAILURES, GATES_RESOLVED, POPULATIONS, SAMPLES_QC, TABLES
+from immunoprofile.cohort.sample import Plans, Profiled, Tabling, describe_sample, profile_sample
+from immunoprofile.columns import FAILURES, GATES_RESOLVED, INTENSITIES, POPULATIONS, SAMPLE_STATES, SAMPLES_QC, TABLES
 from immunoprofile.fcs import Strictness
 from immunoprofile.gating import GatingTemplate, load_template
+from immunoprofile.platelets import check_subjects, check_treatments
+from immunoprofile.platelets.sheets import by_subject
+from immunoprofile.populations import Given, TableSettings, choose_references, default_settings
 from immunoprofile.provenance import digest_of_file
+from immunoprofile.quality import RuleSet, load_quality_rules
 from immunoprofile.study import Sample, Study
-from immunoprofile.tables import build_frame, sort_frame
+from immunoprofile.tables import build_frame, join_frames
 
 Progress = Callable[[int, int, str], None]
 
@@ -29,6 +36,7 @@ class _Setting:
 
     study_id: str
     strictness: Strictness
+    tabling: Tabling
 
 
 def profile_cohort(
@@ -87,8 +95,15 @@ def profile_samples(
     folder = Path(out)
     loaded = load_template(template)
     prepare_folder(folder, force=force)
-    found = _run([(s, loaded) for s in samples], _Setting("", strictness), _cores(jobs), None, progress)
+    tabling = _tabling(
+        samples, {s.panel or "": loaded for s in samples}, default_settings(), None, None, load_quality_rules()
+    )
+    setting = _Setting("", strictness, tabling)
+    settled = settle_samples(samples, loaded, jobs=_cores(jobs), strictness=strictness)
+    cuts = Cuts(dict.fromkeys({s.panel or "" for s in samples}, settled))
+    found = _run([(s, loaded) for s in samples], setting, _cores(jobs), None, progress, cuts)
     results = _collect(found, "", samples, {}, {f"template {loaded.id}": loaded.digest})
+    results = with_checks(results, [(s, loaded) for s in samples], found, tabling.rules)
     return write_results(results, folder, options={"template": loaded.id})
 
 
@@ -108,10 +123,40 @@ def profile_study(
 ) -> Results:
     """As `profile_cohort`, in memory only."""
     work = [(s, templates[s.panel or ""]) for s in study.samples if s.control is None]
-    found = _run(work, _Setting(study.id, strictness), _cores(jobs), executor, progress)
-    inputs = {name: digest_of_file(path) for name, path in study.inputs.items()}
-    digests = {f"template {name}": t.digest for name, t in templates.items()}
-    return _collect(found, study.id, [s for s, _ in work], inputs, digests)
+    controls = fmo_controls(study.samples, templates)
+    setting = _Setting(study.id, strictness, _study_tabling(study, templates, [s for s, _ in work]))
+    cuts = settle_study(study, templates, jobs=_cores(jobs), strictness=strictness)
+    found = _run(work, setting, _cores(jobs), executor, progress, cuts)
+    beside = _run(controls, setting, _cores(jobs), executor, None, cuts) if controls else []
+    inputs = {name: digest_of_file(path) for name, path in study.inputs.items()} | dict(cuts.inputs)
+    digests = {f"template {name}": t.digest for name, t in templates.items()} | dict(study.tables.digests)
+    results = _collect(found, study.id, [s for s, _ in work], inputs, digests)
+    results = with_fmo(results, work, controls, beside)
+    bridges = bridge_controls(study.samples, templates)
+    bridged = _run(bridges, setting, _cores(jobs), executor, None, cuts) if bridges else []
+    singles = [s for s in study.samples if str(s.control).startswith("single:")]
+    return with_checks(results, work, found, setting.tabling.rules, bridges, bridged, singles)
+
+
+def _study_tabling(study: Study, templates: Mapping[str, GatingTemplate], samples: Sequence[Sample]) -> Tabling:
+    treatments = None
+    if study.treatments is not None:
+        subjects, _ = check_subjects(study.subjects)
+        treatments = by_subject(check_treatments(study.treatments, subjects)[0], lambda t: t.subject_id)
+    return _tabling(samples, templates, study.tables, treatments, str(study.inputs["samples"]), study.quality)
+
+
+def _tabling(
+    samples: Sequence[Sample],
+    templates: Mapping[str, GatingTemplate],
+    settings: TableSettings,
+    treatments: Mapping[str, Sequence[Given]] | None,
+    sheet: str | None,
+    rules: RuleSet,
+) -> Tabling:
+    """What tables need beside events; refuses samples whose concentrations would mix methods within a subject."""
+    described = [describe_sample(s, "", "") for s in samples]
+    return Tabling(settings, choose_references(described, templates, sheet), treatments, rules)
 
 
 def study_options(study: Study) -> dict[str, Any]:
@@ -122,6 +167,7 @@ def study_options(study: Study) -> dict[str, Any]:
         "baseline": study.baseline,
         "window": list(study.window),
         "rule": study.rule,
+        "also": list(study.also),
         "data_cutoff_day": study.data_cutoff_day,
         "primary": [{"pop_id": p.pop_id, "denom_id": p.denom_id, "measure": p.measure} for p in study.analysis.primary],
         "strata": list(study.analysis.strata),
@@ -139,14 +185,15 @@ def _run(
     jobs: int,
     executor: Executor | None,
     progress: Progress | None,
+    cuts: Cuts = NO_CUTS,
 ) -> list[Profiled]:
     plans = Plans()
     # A cohort keeps the cores busy with files; one large file alone is walked by several threads.
     threads = jobs if len(work) == 1 else 1
     if executor is not None:
-        return _gather(executor, work, setting, plans, threads, progress)
+        return _gather(executor, work, setting, plans, threads, progress, cuts)
     with ThreadPoolExecutor(jobs) as pool:
-        return _gather(pool, work, setting, plans, threads, progress)
+        return _gather(pool, work, setting, plans, threads, progress, cuts)
 
 
 def _gather(
@@ -156,13 +203,22 @@ def _gather(
     plans: Plans,
     threads: int,
     progress: Progress | None,
+    cuts: Cuts,
 ) -> list[Profiled]:
     """Results in the order of the sheet, whatever the order in which they finish."""
     waiting: list[Future[Profiled]] = [
         pool.submit(
-            profile_sample, sample, template, setting.study_id, plans, threads=threads, strictness=setting.strictness
+            profile_sample,
+            sample,
+            template,
+            setting.study_id,
+            plans,
+            threads=threads,
+            strictness=setting.strictness,
+            tabling=setting.tabling,
+            settled=cuts.of(sample),
         )
-        for sample, template in work
+        for sample, template in cuts.apply(work)
     ]
     try:
         done = []
@@ -190,7 +246,10 @@ def _collect(
         study_id=study_id,
         folder=None,
         populations=_joined(POPULATIONS.name, (p.tables for p in found)),
+        intensities=_joined(INTENSITIES.name, (p.tables for p in found)),
+        sample_states=_joined(SAMPLE_STATES.name, (p.tables for p in found)),
         samples_qc=_joined(SAMPLES_QC.name, (p.tables for p in found)),
+        checks_unanswered=_joined("checks_unanswered", (p.tables for p in found)),
         gates_resolved=_joined(GATES_RESOLVED.name, (p.tables for p in found)),
         failures=build_frame(FAILURES, [p.failure for p in found if p.failure is not None]),
         n_samples=len(found),
@@ -200,5 +259,4 @@ def _collect(
 
 
 def _joined(name: str, tables: Iterable[Mapping[str, pd.DataFrame]]) -> pd.DataFrame:
-    parts: list[Any] = [t[name] for t in tables if name in t]
-    return sort_frame(TABLES[name], pd.concat(parts)) if parts else build_frame(TABLES[name], [])
+    return join_frames(TABLES[name], (t[name] for t in tables if name in t))

@@ -7,7 +7,6 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,17 @@ import pandas as pd
 
 from immunoprofile.columns import TABLES
 from immunoprofile.errors import OutputError
-from immunoprofile.provenance import build_manifest, write_json
+from immunoprofile.provenance import build_manifest, time_now, write_json
 from immunoprofile.tables import write_descriptions, write_table
 
 MANIFEST = "manifest.json"
 _STAGES = (
     "populations",
+    "intensities",
+    "sample_states",
     "samples_qc",
+    "checks_unanswered",
+    "control_shifts",
     "gates_resolved",
     "response",
     "response_counts",
@@ -56,6 +59,10 @@ class Results:
     n_samples: int
     inputs: dict[str, str]
     plan: dict[str, str]
+    intensities: pd.DataFrame | None = None
+    sample_states: pd.DataFrame | None = None
+    checks_unanswered: pd.DataFrame | None = None
+    control_shifts: pd.DataFrame | None = None
     response: pd.DataFrame | None = None
     response_counts: pd.DataFrame | None = None
     change: pd.DataFrame | None = None
@@ -114,7 +121,7 @@ def write_results(results: Results, folder: Path, *, options: Mapping[str, Any])
     Results
         The same, with `folder` and `files`.
     """
-    started = _now()
+    started = time_now()
     tables = results.tables()
     _remove_stale(folder, tables)
     files = [p for name, frame in tables.items() for p in write_table(name, frame, folder)]
@@ -141,10 +148,3 @@ def _remove_stale(folder: Path, tables: Mapping[str, Any]) -> None:
         stem, _, kind = str(name).partition(".")
         if stem in TABLES and kind in {"csv", "parquet"} and stem not in tables:
             (folder / f"{stem}.{kind}").unlink(missing_ok=True)
-
-
-def _now() -> str:
-    """The time in UTC, or what SOURCE_DATE_EPOCH says it is."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    moment = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
-    return moment.isoformat(timespec="seconds")

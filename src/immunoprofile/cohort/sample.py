@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
 import pandas as pd
 
+from immunoprofile.columns import SAMPLE_STATES, SAMPLES_QC
 from immunoprofile.errors import ImmunoprofileError, InputError, OutputError
 from immunoprofile.fcs import Events, Strictness, read_fcs, read_fcs_datasets
-from immunoprofile.gating import GatingTemplate, Plan, compile_plan, run_plan
-from immunoprofile.populations import add_flags, resolved_gates, tabulate
-from immunoprofile.quality import check_sample, failed_flags
+from immunoprofile.gating import GatingTemplate, Membership, Plan, compile_plan, run_plan
+from immunoprofile.gating.automatic import Resolved, check_gates
+from immunoprofile.populations import (
+    Given,
+    Reference,
+    TableSettings,
+    default_settings,
+    describe_states,
+    measure_intensities,
+    resolved_gates,
+    states_at,
+    tabulate,
+)
+from immunoprofile.quality import RuleSet, check_sample, load_quality_rules, remove_events, spillover_in_use, survey_events
 from immunoprofile.spillover import Spillover, read_spillover
 from immunoprofile.study import Sample
+from immunoprofile.tables import build_frame, join_frames
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +39,34 @@ class Profiled:
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     failure: Mapping[str, Any] | None = None
     fcs_sha256: str | None = None
+    spillover: Spillover | None = None
+
+
+@dataclass(frozen=True)
+class Tabling:
+    """What the tables of a sample need beside its events.
+
+    Parameters
+    ----------
+    references
+        sample_id to what its cells per microlitre rest on, chosen for the whole series.
+    treatments
+        Those of each subject; None where no such sheet was given.
+    rules
+        What is checked.
+    """
+
+    settings: TableSettings = field(default_factory=default_settings)
+    references: Mapping[str, Reference] = field(default_factory=dict)
+    treatments: Mapping[str, Sequence[Given]] | None = None
+    rules: RuleSet = field(default_factory=load_quality_rules)
+
+    def given(self, sample: Sample) -> Sequence[Given] | None:
+        """Treatments of the sample's subject."""
+        return None if self.treatments is None else self.treatments.get(sample.subject_id or "", ())
+
+
+_PLAIN = Tabling()
 
 
 class Plans:
@@ -38,7 +79,8 @@ class Plans:
     def plan(self, template: GatingTemplate, events: Events, replacement: Spillover | None) -> Plan:
         """The plan of this template for the panel and spillover of these events."""
         panel = tuple((c.detector, c.marker) for c in events.channels)
-        key = (template.digest, panel, events.spillover, replacement)
+        # Not the digest: templates with automatic gates share it, whatever each sample's gates are.
+        key = (template, panel, events.spillover, replacement)
         with self._lock:
             if key not in self._made:
                 self._made[key] = compile_plan(template, events.channels, events.spillover, replacement=replacement)
@@ -46,26 +88,65 @@ class Plans:
 
 
 def profile_sample(
-    sample: Sample, template: GatingTemplate, study_id: str, plans: Plans, *, threads: int, strictness: Strictness
+    sample: Sample,
+    template: GatingTemplate,
+    study_id: str,
+    plans: Plans,
+    *,
+    threads: int,
+    strictness: Strictness,
+    tabling: Tabling = _PLAIN,
+    settled: Resolved | None = None,
 ) -> Profiled:
     """Read, gate, tabulate and check one sample.
 
+    Parameters
+    ----------
+    settled
+        How the template's automatic gates were settled; None where it has none.
+
+    Notes
+    -----
     An `ImmunoprofileError` that is about this sample becomes its failure; one about the output stays an error.
     """
     stage = "read"
     try:
-        events = _read(sample, strictness)
+        events = read_sample(sample, strictness)
         digest = events.sha256
         stage = "gate"
         replacement = None if sample.spillover is None else read_spillover(sample.spillover)
         members = run_plan(plans.plan(template, events, replacement), events, threads=threads)
+        of_gates = None if settled is None else check_settled(settled, sample.sample_id, members, events, replacement)
         stage = "tabulate"
-        described = _describe(sample, study_id, digest)
-        checks = check_sample(members, events, sample.sample_id)
+        described = describe_sample(sample, study_id, digest)
+        survey = survey_events(members, events, tabling.rules)
+        cleaned = remove_events(members, events, survey)
+        members = cleaned.members
+        checks = check_sample(
+            members,
+            events,
+            described | {"hours_to_stain": sample.hours_to_stain, "viability_frac": sample.viability_frac},
+            rules=tabling.rules,
+            spillover=replacement,
+            survey=survey,
+            cleaned=cleaned,
+        )
+        given, settings = tabling.given(sample), tabling.settings
+        populations = tabulate(
+            members,
+            described,
+            treatments=given,
+            reference=tabling.references.get(sample.sample_id),
+            settings=settings,
+        )
+        held = describe_states(sample.sample_id, states_at(sample.day, given, settings.states))
         tables = {
-            "populations": add_flags(tabulate(members, described), failed_flags(checks)),
+            "populations": populations,
+            "intensities": measure_intensities(members, events, sample.sample_id, spillover=replacement),
+            "sample_states": build_frame(SAMPLE_STATES, held),
             "gates_resolved": resolved_gates(members, sample.sample_id),
-            "samples_qc": checks,
+            "samples_qc": join_frames(SAMPLES_QC, [checks.rows] if of_gates is None else [checks.rows, of_gates]),
+            "checks_unanswered": checks.unanswered,
         }
     except OutputError:
         raise
@@ -74,10 +155,33 @@ def profile_sample(
             sample.sample_id,
             failure=describe_failure(sample.sample_id, "sample", stage, problem, sample.file),
         )
-    return Profiled(sample.sample_id, tables, fcs_sha256=digest)
+    used = spillover_in_use(template, events, replacement)
+    return Profiled(sample.sample_id, tables, fcs_sha256=digest, spillover=used)
 
 
-def _read(sample: Sample, strictness: Strictness) -> Events:
+def check_settled(
+    resolved: Resolved, sample_id: str, members: Membership, events: Events, matrix: Spillover | None
+) -> pd.DataFrame:
+    """What a laboratory should look at about one sample's automatic gates (columns of `columns.SAMPLES_QC`)."""
+    found = check_gates(resolved, members, events, matrix)
+    rows = [
+        {
+            "sample_id": sample_id,
+            "rule_id": c.rule_id,
+            "item": c.path,
+            "value": c.value,
+            "threshold": c.threshold,
+            "level": c.level,
+            "flag": c.flag,
+            "detail": c.detail,
+        }
+        for c in found
+    ]
+    return build_frame(SAMPLES_QC, rows)
+
+
+def read_sample(sample: Sample, strictness: Strictness) -> Events:
+    """The events of a sample: its file's, or those of the data set that the sheet names."""
     if sample.dataset is None:
         return read_fcs(sample.file, strictness=strictness)
     sets = read_fcs_datasets(sample.file, strictness=strictness)
@@ -91,7 +195,7 @@ def _read(sample: Sample, strictness: Strictness) -> Events:
     return sets[sample.dataset - 1]
 
 
-def _describe(sample: Sample, study_id: str, digest: str) -> dict[str, Any]:
+def describe_sample(sample: Sample, study_id: str, digest: str) -> dict[str, Any]:
     return {
         "study_id": study_id,
         "sample_id": sample.sample_id,
@@ -100,6 +204,10 @@ def _describe(sample: Sample, study_id: str, digest: str) -> dict[str, Any]:
         "day": sample.day,
         "panel": sample.panel,
         "fcs_sha256": digest,
+        "beads_added": sample.beads_added,
+        "sample_volume_ul": sample.sample_volume_ul,
+        "lymph_abs_1e9_per_l": sample.lymph_abs_1e9_per_l,
+        "wbc_1e9_per_l": sample.wbc_1e9_per_l,
     }
 
 

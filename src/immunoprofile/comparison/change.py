@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from immunoprofile.columns import CHANGE
 from immunoprofile.comparison.checks import place, refuse
 from immunoprofile.comparison.measures import effect_of
 from immunoprofile.comparison.readings import read_measure
+from immunoprofile.comparison.shares import Shifts
 from immunoprofile.errors import InputError, PairingError, Problem, closest, printable
 from immunoprofile.tables import build_frame
 
@@ -35,6 +36,9 @@ class Reading:
     frac: float
     count: float
     denom_count: float
+    variance: float
+    log_cells: float
+    log_denom_cells: float
     reason: str
     flags: str
 
@@ -68,7 +72,7 @@ def paired_change(
     window
         Visit or visits; the mean of those available on the scale of the measure, at least one.
     measure
-        logit_frac, log_cells_per_ul or log_mfi.
+        A name in `MEASURES`: logit_frac, log_cells_per_ul, log_mfi, asinh_mfi, log_ratio, clr or ilr.
     first_rescue_day
         Day of the first rescue treatment a subject, NA for none. Window samples of that day and later are
         left out (while not rescued), and so are samples without a day in a rescued subject. None: rescue is
@@ -110,7 +114,7 @@ def paired_change(
             split = _split_window(post, base, None if rescue is None else rescue.get(subject))
             names = {"subject_id": subject, "pop_id": pop, "denom_id": denom, "measure": measure}
             own = {"WINDOW_INCOMPLETE"} if 0 < len(split.kept) < len(visits) - len(absent) else set()
-            facts = _pair(base, split, common | own)
+            facts = _pair(base, split, common | own, measure)
             rescued = None if rescue is None else "after_rescue" in split.left_out
             rows.append(names | {"window": "+".join(visits), "post_rescue": rescued} | facts)
     return build_frame(CHANGE, rows)
@@ -183,8 +187,8 @@ def _by_subject(readings: pd.DataFrame) -> dict[tuple[str, str, str], dict[str, 
     found: dict[tuple[str, str, str], dict[str, Reading]] = {}
     for r in readings.rename(columns={"count": "events"}).itertuples(index=False):
         sample = None if pd.isna(r.sample_id) else str(r.sample_id)
-        day, value, frac, count, whole = (float(x) for x in (r.day, r.value, r.frac, r.events, r.denom_count))
-        reading = Reading(r.visit, r.panel, sample, day, value, frac, count, whole, r.reason, r.flags)
+        facts = (r.day, r.value, r.frac, r.events, r.denom_count, r.variance, r.log_cells, r.log_denom_cells)
+        reading = Reading(r.visit, r.panel, sample, *(float(x) for x in facts), r.reason, r.flags)
         found.setdefault((r.subject_id, r.pop_id, r.denom_id), {})[r.visit] = reading
     return found
 
@@ -220,7 +224,7 @@ def _baseline_problem(base: Reading | None) -> str:
     return "baseline_after_day_0" if base.day > 0 else ""
 
 
-def _pair(base: Reading | None, window: Window, common: set[str]) -> dict[str, Any]:
+def _pair(base: Reading | None, window: Window, common: set[str], measure: str) -> dict[str, Any]:
     """The facts of one row of `change`, beside its names."""
     trouble = _baseline_problem(base)
     before = base if base is not None and not trouble else None
@@ -230,6 +234,7 @@ def _pair(base: Reading | None, window: Window, common: set[str]) -> dict[str, A
     post = _mean([r.value for r in window.kept])
     delta = post - before.value if before and window.kept else math.nan
     points = 100.0 * (_mean([r.frac for r in window.kept]) - before.frac) if before else math.nan
+    shifts = _shifts(before, window.kept)
     return {
         "panel": next((r.panel for r in [base, *window.kept] if r and r.panel), None),
         "baseline_sample_id": base.sample_id if base else None,
@@ -238,14 +243,39 @@ def _pair(base: Reading | None, window: Window, common: set[str]) -> dict[str, A
         "post_value": post,
         "n_post": len(window.kept),
         "delta": delta,
-        "fold_or_odds_ratio": effect_of(delta),
+        "delta_se": _counting_error(before, window.kept),
+        "fold_or_odds_ratio": effect_of(delta, measure),
         "delta_frac_pp": points,
+        "delta_log_frac": shifts.fraction,
+        "delta_log_cells": shifts.cells,
+        "delta_log_denom_cells": shifts.denominator,
         "base_count": _whole(base.count) if base else None,
         "post_count_min": _whole(min((r.count for r in window.kept), default=math.nan)),
         "include_primary": not reasons,
         "exclude_reason": ";".join(reasons) or None,
-        "flags": ";".join(sorted(common | _flags(used, window.left_out))),
+        "flags": ";".join(sorted(common | shifts.flags | _flags(used, window.left_out))),
     }
+
+
+def _counting_error(before: Reading | None, kept: Sequence[Reading]) -> float:
+    """Root of the baseline's variance plus that of the mean of the window."""
+    if before is None or not kept:
+        return math.nan
+    return math.sqrt(before.variance + math.fsum(r.variance for r in kept) / len(kept) ** 2)
+
+
+def _shifts(before: Reading | None, kept: Sequence[Reading]) -> Shifts:
+    if before is None or not kept:
+        return Shifts(math.nan, math.nan, math.nan)
+
+    def moved(of: Callable[[Reading], float]) -> float:
+        return _mean([of(r) for r in kept]) - of(before)
+
+    return Shifts(
+        moved(lambda r: math.log(r.frac) if r.frac > 0 else math.nan),
+        moved(lambda r: r.log_cells),
+        moved(lambda r: r.log_denom_cells),
+    )
 
 
 def _mean(values: list[float]) -> float:

@@ -33,6 +33,19 @@ def scale_concentrations(frame: pd.DataFrame) -> pd.DataFrame:
     return _one_row(named)
 
 
+def add_log_cells(frame: pd.DataFrame) -> pd.DataFrame:
+    """The table with log cells/uL of each population and of its denominator in the same sample, NaN where unknown."""
+    cells = numbers(frame, "cells_per_ul")
+    own = frame.assign(log_cells=np.log(np.where(cells > 0, cells, np.nan)))
+    sample = ["subject_id", "visit", "panel", "sample_id"]
+    known = own[own["log_cells"].notna()].drop_duplicates([*sample, "pop_id"])
+    below = known[[*sample, "pop_id", "log_cells"]].rename(
+        columns={"pop_id": "denom_id", "log_cells": "log_denom_cells"}
+    )
+    joined = own.drop(columns="log_denom_cells", errors="ignore").merge(below, on=[*sample, "denom_id"], how="left")
+    return joined.set_axis(frame.index)
+
+
 def _one_row(frame: pd.DataFrame) -> pd.DataFrame:
     key = ["subject_id", "visit", "panel", "sample_id", "pop_id"]
     usable = frame["cells"].notna() & (frame["status"].fillna("") != "not_evaluable")

@@ -10,6 +10,7 @@ from immunoprofile.comparison.questions import Row
 from immunoprofile.comparison.relabeling import Floats, relabelings
 from immunoprofile.comparison.selection import Selection
 from immunoprofile.comparison.stepdown import (
+    benjamini_hochberg,
     flipped_statistics,
     holm,
     relabeled_statistics,
@@ -76,6 +77,8 @@ def _step_down(pairs: Sequence[tuple[Row, Selection]], family_id: str, adjust: A
     # The family's patterns can be coarser than a population's own test: adjusting never lowers a p.
     adjusted = np.maximum(adjust([s for _, s in pairs]), raw) if len(rows) > 1 else raw
     _write(rows, family_id, adjusted, "westfall_young_min_p")
+    for row, screened in zip(rows, benjamini_hochberg(raw), strict=True):
+        row["p_bh"] = float(screened)
 
 
 def _write(rows: list[Row], family_id: str, adjusted: Floats, method: str) -> None:

@@ -18,6 +18,9 @@ Floats = NDArray[np.float64]
 CORRECTION = 0.5
 """Added to both parts of a count before the logit (Haldane 1956; Anscombe 1956): zero counts stay in."""
 
+ASINH_COFACTOR = 150.0
+"""Intensity divided by this before the inverse hyperbolic sine, customary for fluorescence; values may be negative."""
+
 NO_DENOMINATOR = "none"
 """`denom_id` of a measure that divides by nothing (a concentration, an intensity)."""
 
@@ -71,6 +74,10 @@ def _log(values: Floats) -> Floats:
     return np.where(values > 0, np.log(np.where(values > 0, values, 1.0)), np.nan)
 
 
+def _asinh(values: Floats) -> Floats:
+    return np.asarray(np.arcsinh(values / ASINH_COFACTOR), dtype=np.float64)
+
+
 def _same(values: Floats) -> Floats:
     return values
 
@@ -89,12 +96,17 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A measure: the scales that lead to it, and the words for a difference and for its exponential."""
+    """A measure: the scales that lead to it, and the words for a difference and for its exponential.
+
+    `divided` says that it has a denominator; `logarithm` that the exponential of a difference is a ratio.
+    """
 
     name: str
     scales: dict[str, Scale]
     difference_word: str
     effect_word: str
+    divided: bool = False
+    logarithm: bool = True
 
 
 MEASURES: dict[str, Measure] = {
@@ -109,6 +121,7 @@ MEASURES: dict[str, Measure] = {
             },
             "log_odds",
             "odds",
+            divided=True,
         ),
         Measure(
             "log_cells_per_ul",
@@ -117,16 +130,23 @@ MEASURES: dict[str, Measure] = {
             "concentration",
         ),
         Measure("log_mfi", {"log_mfi": Scale(_same), "mfi": Scale(_log)}, "log_ratio", "intensity"),
+        Measure("asinh_mfi", {"asinh_mfi": Scale(_same), "mfi": Scale(_asinh)}, "asinh", "intensity", logarithm=False),
+        Measure("log_ratio", {"log_ratio": Scale(_same)}, "log_ratio", "ratio", divided=True),
+        Measure("clr", {"clr": Scale(_same)}, "log_ratio", "share of the partition", divided=True),
+        Measure("ilr", {"ilr": Scale(_same)}, "balance", "balance", divided=True, logarithm=False),
     )
 }
 """Every measure by its name."""
 
 
-def effect_of(difference: float) -> float:
+def effect_of(difference: float, measure: str = "logit_frac") -> float:
     """The exponential of a difference of logarithms: odds ratio of fractions, fold change of the others.
 
-    NaN stays NaN; a difference too large for a float gives infinity.
+    NaN stays NaN, and a measure that is no logarithm has no such effect: NaN. A difference too large for a
+    float gives infinity.
     """
+    if measure in MEASURES and not MEASURES[measure].logarithm:
+        return math.nan
     try:
         return math.exp(difference)
     except OverflowError:

@@ -105,6 +105,8 @@ def add_influence(row: Row, selection: Selection, seed: int) -> None:
             return
     row["loo_max_shift"] = max(abs(a.estimate - row["estimate"]) for a in again)
     row["loo_p_max"] = max(a.p for a in again)
+    if len({a.p <= ALPHA for a in again} | {row["p_raw"] <= ALPHA}) > 1:
+        row["flags"] = row["flags"] | {"CONCLUSION_TURNS"}
 
 
 def standardised_difference(values: Floats, group: Bools) -> float:
@@ -153,26 +155,29 @@ def _row(question: str, method: str, selection: Selection, role: str, test: Test
         "method": method, "alternative": "two-sided", "n_total": n, "n_missing": selection.n_missing,
         "inputs_sha256": selection.digest,
     }  # fmt: skip
-    flags |= {"LOW_N"} if n < LOW_N else set()
+    moved = selection.moved
+    row["note"] = "; ".join(t for t in (selection.note, moved.words) if t) or None
+    flags |= moved.flags | ({"LOW_N"} if n < LOW_N else set())
     flags |= {"MISSING_OVER_20_PERCENT"} if selection.n_missing > MISSING * (n + selection.n_missing) else set()
     try:
         answer = test(selection)
     except InsufficientDataError as refusal:
         return row | {"flags": flags | {_REFUSALS.get(refusal.code, "NOT_TESTABLE")}}, None
     flags |= answer.flags | ({"MIN_P_ABOVE_ALPHA"} if answer.min_p > ALPHA else set())
-    return row | _told(answer) | {"flags": flags}, answer
+    return row | told(answer, key.measure) | {"flags": flags}, answer
 
 
-def _told(answer: Answer) -> Row:
+def told(answer: Answer, measure: str) -> Row:
+    """The columns of `association` that an answer fills; `measure` decides what the exponential means."""
     bounded = math.isfinite(answer.ci_lo) and math.isfinite(answer.ci_hi)
     return {
-        "estimate": answer.estimate,
         "ci_lo": answer.ci_lo if bounded else None,
         "ci_hi": answer.ci_hi if bounded else None,
+        "estimate": answer.estimate,
         "ci_level": answer.ci_level if bounded else None,
         "ci_method": answer.ci_method,
-        "effect_lo": effect_of(answer.ci_lo) if bounded else None,
-        "effect_hi": effect_of(answer.ci_hi) if bounded else None,
+        "effect_lo": effect_of(answer.ci_lo, measure) if bounded else None,
+        "effect_hi": effect_of(answer.ci_hi, measure) if bounded else None,
         "statistic": answer.statistic,
         "df": answer.df,
         "p_raw": answer.p,
@@ -195,7 +200,7 @@ def _grouped(row: Row, selection: Selection, definition: str | None) -> Row:
 def _finished(row: Row, deltas: Floats, group: Bools | None) -> Row:
     estimate = row.get("estimate", math.nan)
     spread = _spread(deltas, group)
-    row["effect"] = effect_of(estimate)
+    row["effect"] = effect_of(estimate, row["scale"])
     row["std_effect"] = estimate / spread if spread > 0 else None
     return row
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from immunoprofile.comparison.checks import check_range, need_columns, numbers, place, refuse
-from immunoprofile.comparison.concentrations import scale_concentrations
+from immunoprofile.comparison.concentrations import add_log_cells, scale_concentrations
 from immunoprofile.comparison.measures import (
     MEASURES,
     NO_DENOMINATOR,
@@ -14,14 +14,19 @@ from immunoprofile.comparison.measures import (
     Floats,
     Measure,
     empirical_logit,
+    empirical_logit_variance,
 )
 from immunoprofile.errors import InputError, PairingError, Problem, closest, printable
 
 READING_COLUMNS = (
     "subject_id", "visit", "panel", "pop_id", "denom_id", "sample_id", "day", "value", "frac", "count",
-    "denom_count", "reason", "flags",
+    "denom_count", "variance", "log_cells", "log_denom_cells", "reason", "flags",
 )  # fmt: skip
-"""Columns of readings; `reason` is empty where the reading can be used."""
+"""Columns of readings; `reason` is empty where the reading can be used.
+
+`variance` is that of counting alone; `log_cells` and `log_denom_cells` are logarithms of cells/uL of the population
+and of its denominator, NaN where the table has none.
+"""
 
 _IDS = ("subject_id", "visit", "pop_id")
 
@@ -36,7 +41,7 @@ def read_measure(populations: pd.DataFrame, measure: str) -> pd.DataFrame:
         or value and scale (any measure). Counts win over value where a table has both.
         Optional: denom_id, panel, sample_id, day, status, flags.
     measure
-        logit_frac, log_cells_per_ul or log_mfi.
+        A name in `MEASURES`.
 
     Raises
     ------
@@ -106,7 +111,10 @@ def _scale_counts(frame: pd.DataFrame) -> pd.DataFrame:
     value[known] = empirical_logit(count[known], denominator[known])
     reason = np.where(~known, "no_count", np.where(denominator == 0, "denominator_zero", ""))
     named["denom_id"] = named["denom_id"].fillna(UNNAMED_DENOMINATOR)
-    return named.assign(value=value, frac=fraction, reason=reason)
+    variance = np.full(len(frame), np.nan)
+    variance[known] = empirical_logit_variance(count[known], denominator[known])
+    scaled = named.assign(value=value, frac=fraction, variance=variance, reason=reason)
+    return add_log_cells(scaled) if "cells_per_ul" in frame.columns else scaled
 
 
 def _check_counts(frame: pd.DataFrame, count: Floats, denominator: Floats) -> None:
@@ -174,11 +182,12 @@ def _scale_values(frame: pd.DataFrame, kind: Measure) -> pd.DataFrame:
     fractional = percent | (frame["scale"] == "frac").to_numpy(dtype=bool)
     fraction = np.where(fractional, given / np.where(percent, 100.0, 1.0), np.nan)
     reason = np.where(np.isnan(given), "no_value", np.where(np.isnan(value), "value_without_logarithm", ""))
-    divided = kind.name == "logit_frac"
-    denominator = frame["denom_id"].fillna(UNNAMED_DENOMINATOR) if divided else NO_DENOMINATOR
+    denominator = frame["denom_id"].fillna(UNNAMED_DENOMINATOR) if kind.divided else NO_DENOMINATOR
+    variance = numbers(frame, "value_variance") if "value_variance" in frame.columns else np.nan
     return frame.assign(
-        count=np.nan, denom_count=np.nan, denom_id=denominator, value=value, frac=fraction, reason=reason
-    )
+        count=np.nan, denom_count=np.nan, denom_id=denominator, value=value, frac=fraction, variance=variance,
+        reason=reason,
+    )  # fmt: skip
 
 
 def _readings(frame: pd.DataFrame) -> pd.DataFrame:
@@ -186,5 +195,8 @@ def _readings(frame: pd.DataFrame) -> pd.DataFrame:
     barred = frame["status"].fillna("") == "not_evaluable"
     why = frame["reason"].mask(barred, "not_evaluable")
     usable = why == ""
-    named = frame.assign(value=frame["value"].where(usable), frac=frame["frac"].where(usable), reason=why)
+    absent = {c: np.nan for c in ("variance", "log_cells", "log_denom_cells") if c not in frame.columns}
+    named = frame.assign(**absent).assign(
+        value=frame["value"].where(usable), frac=frame["frac"].where(usable), reason=why
+    )
     return named.loc[:, list(READING_COLUMNS)]

@@ -80,10 +80,19 @@ def relabelings(
     The order of the subjects decides which relabelings are drawn from a seed: sort them first.
     """
     group = np.asarray(group, dtype=np.bool_)
+    names = None if strata is None else tuple(map(str, strata))
+    return _kept(group.tobytes(), names, seed, limit, draws)
+
+
+@lru_cache(maxsize=4)
+def _kept(group_bytes: bytes, strata: tuple[str, ...] | None, seed: int, limit: int, draws: int) -> Relabelings:
+    """The relabelings of one group; kept, because every population of a family asks for the same."""
+    group = np.frombuffer(group_bytes, dtype=np.bool_)
     masks = stratum_masks(group.size, strata)
-    if count_relabelings(group, strata) <= limit:
-        return Relabelings(_enumerated(group, masks), None)
-    return Relabelings(_drawn(group, masks, seed, draws), seed)
+    exact = count_relabelings(group, strata) <= limit
+    labels = _enumerated(group, masks) if exact else _drawn(group, masks, seed, draws)
+    labels.setflags(write=False)
+    return Relabelings(labels, None if exact else seed)
 
 
 def stratum_masks(n: int, strata: Sequence[object] | None) -> list[Bools]:
@@ -119,8 +128,7 @@ def _drawn(group: Bools, masks: list[Bools], seed: int, draws: int) -> Bools:
     labels = np.empty((draws + 1, group.size), dtype=np.bool_)
     labels[0] = group
     for mask in masks:
-        order = np.argsort(generator.random((draws, int(mask.sum()))), axis=1, kind="stable")
-        labels[1:, mask] = order < int(group[mask].sum())
+        labels[1:, mask] = generator.permuted(np.broadcast_to(group[mask], (draws, int(mask.sum()))), axis=1)
     return labels
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from immunoprofile.comparison.checks import need_columns, numbers, refuse
 from immunoprofile.comparison.relabeling import Bools, Floats
+from immunoprofile.comparison.shares import Shifts
 from immunoprofile.errors import InputError, PairingError, Problem, printable
 from immunoprofile.provenance import digest_of_value
 
@@ -19,6 +20,8 @@ CHANGE_NEEDED = (
     "include_primary",
 )  # fmt: skip
 """Columns of a change table that the questions need."""
+
+_SHIFTS = ("delta_log_frac", "delta_log_cells", "delta_log_denom_cells")
 
 _CARRIED = frozenset({"LOW_EVENTS", "LOW_PARENT", "ZERO_COUNTS"})
 """Flags of change rows that a statistic has to show."""
@@ -43,6 +46,10 @@ class Selection:
         True for responders; None for a question about all.
     n_missing
         Subjects of the change table or the response table that are left out.
+    shifts : (n, 3)
+        Changes of log fraction, log cells/uL and log cells/uL of the denominator; NaN where unknown.
+    note
+        Why subjects were left out: each reason with how many it took.
     """
 
     key: Key
@@ -55,6 +62,8 @@ class Selection:
     strata: tuple[str, ...] | None
     n_missing: int
     flags: frozenset[str]
+    shifts: Floats
+    note: str = ""
 
     def without(self, left_out: int) -> Selection:
         """The same question with one subject left out."""
@@ -65,9 +74,21 @@ class Selection:
             baseline=self.baseline[kept],
             post=self.post[kept],
             delta=self.delta[kept],
+            shifts=self.shifts[kept],
             group=None if self.group is None else self.group[kept],
             strata=None if self.strata is None else tuple(self.strata[i] for i in kept),
         )
+
+    @property
+    def moved(self) -> Shifts:
+        """Mean shifts of fraction, cells/uL and denominator; of a contrast, responders minus non-responders."""
+        known = np.isfinite(self.shifts).all(axis=1)
+        groups = [known] if self.group is None else [known & self.group, known & ~self.group]
+        if not all(g.any() for g in groups):
+            return Shifts(np.nan, np.nan, np.nan)
+        means = [self.shifts[g].mean(axis=0) for g in groups]
+        total = means[0] if len(means) == 1 else means[0] - means[1]
+        return Shifts(*(float(x) for x in total))
 
     @property
     def digest(self) -> str:
@@ -110,6 +131,7 @@ class Evidence:
             & (self.change["measure"] == key.measure)
         ]
         known = self.responder or {}
+        missing = rows[~rows["usable"]]
         used = rows[rows["usable"] & (rows["subject_id"].map(lambda s: known.get(s) is not None) | (not grouped))]
         subjects = tuple(used["subject_id"])
         flags = {code for text in used["flags"] for code in text.split(";")} & _CARRIED
@@ -124,10 +146,27 @@ class Evidence:
             strata=self._strata(subjects),
             n_missing=len(set(rows["subject_id"]) | set(known)) - len(subjects),
             flags=frozenset(flags),
+            shifts=np.column_stack([_optional(used, c) for c in _SHIFTS]),
+            note=_left_out(missing, [s for s in known if known[s] is None] if grouped else []),
         )
 
     def _strata(self, subjects: Sequence[str]) -> tuple[str, ...] | None:
         return None if self.strata is None else tuple(self.strata[s] for s in subjects)
+
+
+def _optional(frame: pd.DataFrame, column: str) -> Floats:
+    return numbers(frame, column) if column in frame.columns else np.full(len(frame), np.nan)
+
+
+def _left_out(missing: pd.DataFrame, unknown: Sequence[str]) -> str:
+    """``left out: 2 no_window, 1 response not evaluable``; empty where nobody was."""
+    reasons = (
+        missing["exclude_reason"] if "exclude_reason" in missing.columns else pd.Series(["unknown"] * len(missing))
+    )
+    counts = reasons.astype("string").fillna("unknown").str.replace(";", " and ").value_counts().sort_index()
+    told = [f"{n} {reason}" for reason, n in counts.items()]
+    told += [f"{len(unknown)} response not evaluable"] if unknown else []
+    return f"left out: {', '.join(told)}" if told else ""
 
 
 def check_evidence(

@@ -130,9 +130,19 @@ def flipped_statistics(deltas: Floats, *, seed: int, draws: int = DRAWS) -> tupl
     ranks = np.zeros_like(deltas)
     for j in range(deltas.shape[1]):
         ranks[present[:, j], j] = signed_ranks(deltas[present[:, j], j])
-    exact = len(deltas) <= FLIPS_ENUMERATED
-    signs = _all_signs(len(deltas)) if exact else _drawn_signs(len(deltas), seed, draws)
-    return np.abs(signs @ ranks), None if exact else seed
+    signs, drawn = sign_patterns(len(deltas), seed=seed, draws=draws)
+    return np.abs(signs @ ranks), drawn
+
+
+def sign_patterns(n: int, *, seed: int, draws: int = DRAWS) -> tuple[Floats, int | None]:
+    """Sign flips of n subjects: all up to mirror images (n <= 18), else drawn ones with their seed.
+
+    Returns
+    -------
+    (n_patterns, n) of 1 and -1, the first one flipping nobody; and the seed, None where all are there.
+    """
+    exact = n <= FLIPS_ENUMERATED
+    return (_all_signs(n), None) if exact else (_drawn_signs(n, seed, draws), seed)
 
 
 def _all_signs(n: int) -> Floats:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from immunoprofile.gating.gates import Boolean, Dimension, Ellipsoid, Gate, Polygon, Ratio, Rectangle, Term
 from immunoprofile.gating.library import load_template, template_ids
-from immunoprofile.gating.membership import Membership, apply_template, run_plan
+from immunoprofile.gating.membership import EventSource, Membership, apply_template, run_plan
 from immunoprofile.gating.paths import ROOT, join_path, split_path
 from immunoprofile.gating.plan import Plan, compile_plan
-from immunoprofile.gating.template import Compensation, GatingTemplate, Limit, Marker, Report
+from immunoprofile.gating.template import Compensation, GatingTemplate, Limit, Marker, Quality, Report
 
 if TYPE_CHECKING:
     from immunoprofile.gating.formats.flowjo import read_flowjo
@@ -39,6 +39,7 @@ __all__ = [
     "Deviation",
     "Dimension",
     "Ellipsoid",
+    "EventSource",
     "Gate",
     "GatingTemplate",
     "Limit",
@@ -46,6 +47,7 @@ __all__ = [
     "Membership",
     "Plan",
     "Polygon",
+    "Quality",
     "Ratio",
     "Rectangle",
     "Report",

@@ -125,6 +125,58 @@ class Boolean:
 
 Geometry = Rectangle | Polygon | Ellipsoid | Boolean
 
+Method = Literal["valley", "tail", "quantile", "fmo", "mixture", "singlets", "separate"]
+Pool = Literal["sample", "subject", "visit", "batch"]
+Origin = Literal["template", "auto", "fallback", "override", "frozen"]
+
+
+@dataclass(frozen=True, slots=True)
+class AutoRule:
+    """How a gate is found in the data; `docs/explanation/automatic_gates.md` says what each method does.
+
+    Parameters
+    ----------
+    dimensions
+        One axis, or two.
+    keep
+        Which side of a cut on one axis belongs to the gate.
+    between
+        A cut outside this stretch of the axis is none.
+    pool, fit
+        Samples that share one gate, and which of them it is found in.
+    quantile
+        Of `quantile` and `fmo` the share of events below the cut; of `tail` that of the peak's own events; of a
+        `mixture` in two dimensions that of the component's events inside the ellipse.
+    components, target
+        Of `mixture` how many, and the point nearest to the one that is meant; of `separate` a point on the side meant.
+    angles
+        Of `separate` the directions tried for the line's normal, degrees from the x axis towards the y axis.
+    width
+        Of `singlets` half the band's width in standard deviations.
+    bandwidth
+        Of the density, units of the axis; None: from the number of events.
+    drift
+        How far a sample's own cut may lie from the pool's before that is a finding, units of the axis; None: a
+        twentieth of it.
+    min_events
+        A sample with fewer in the parent takes no part.
+    """
+
+    method: Method
+    dimensions: tuple[Dimension, ...]
+    keep: Literal["above", "below"] | None = None
+    between: tuple[float, float] | None = None
+    pool: Pool = "subject"
+    fit: Literal["baseline", "all"] = "baseline"
+    quantile: float | None = None
+    components: int | None = None
+    target: tuple[float, ...] | None = None
+    angles: tuple[float, float] | None = None
+    width: float | None = None
+    bandwidth: float | None = None
+    drift: float | None = None
+    min_events: int = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Gate:
@@ -136,6 +188,12 @@ class Gate:
         Own path and the parent's (`paths.ROOT` for the root).
     id
         pop_id in every table, unique.
+    auto
+        How its geometry is found in the data; until it is, `geometry` is the fallback that the template declares.
+    declared
+        The geometry of the template where another one took its place.
+    origin, reason
+        Where its geometry comes from, and why, where that is not the template.
     """
 
     name: str
@@ -147,3 +205,19 @@ class Gate:
     cell_ontology: str | None = None
     name_hipc: str | None = None
     role: str | None = None
+    auto: AutoRule | None = None
+    declared: Geometry | None = None
+    origin: Origin = "template"
+    reason: str = ""
+
+    @property
+    def template_geometry(self) -> Geometry:
+        """What the template itself says, whatever took its place."""
+        return self.geometry if self.declared is None else self.declared
+
+    @property
+    def applied_as(self) -> tuple[Origin, str]:
+        """Origin and reason for the tables; an automatic gate that nobody fitted is its fallback."""
+        if self.auto is not None and self.origin == "template":
+            return "fallback", "applied without fitting its automatic rule"
+        return self.origin, self.reason

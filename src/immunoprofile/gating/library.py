@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from importlib import resources
 from pathlib import Path
+from typing import Literal
 
 from immunoprofile.errors import TemplateSyntaxError, closest
+from immunoprofile.gating.lock import refuse_changed
 from immunoprofile.gating.template import GatingTemplate
 
 
@@ -21,26 +23,39 @@ def template_ids() -> tuple[str, ...]:
     return tuple(sorted(p.stem for p in templates_folder().glob("*.toml")))
 
 
-def load_template(template: str | os.PathLike[str]) -> GatingTemplate:
+def load_template(
+    template: str | os.PathLike[str], *, changed: Literal["refuse", "allow"] = "refuse"
+) -> GatingTemplate:
     """A template by its id (``"tbnk"``) or from a TOML file (``"panels/mine.toml"``).
+
+    Parameters
+    ----------
+    changed
+        What to do with a template that was locked and is not what it was: to look at one, and never to gate, allow it.
 
     Raises
     ------
     TemplateSyntaxError
         No such template; not TOML; unknown keys; wrong types.
     TemplateInvalidError
-        Unknown parents, markers or scales; impossible shapes: all of them.
+        Unknown parents, markers or scales; impossible shapes: all of them. Or it is not what was locked.
     """
     # pydantic takes a while to load and only TOML needs it.
     from immunoprofile.gating.formats.toml import read_toml
 
     name = os.fspath(template)
     if name.endswith(".toml") or os.sep in name or "/" in name:
-        return read_toml(Path(name))
+        return _held_to_lock(read_toml(Path(name)), changed)
     if name not in template_ids():
         raise TemplateSyntaxError(
             f'no template "{name}" is shipped',
             code="TEMPLATE-UNKNOWN",
             remedy=f"{closest(name, template_ids())} A template of your own is given by its path, ending in .toml.",
         )
-    return read_toml(templates_folder() / f"{name}.toml")
+    return _held_to_lock(read_toml(templates_folder() / f"{name}.toml"), changed)
+
+
+def _held_to_lock(template: GatingTemplate, changed: Literal["refuse", "allow"]) -> GatingTemplate:
+    if changed == "refuse":
+        refuse_changed(template)
+    return template

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +17,7 @@ from immunoprofile.gating.plan import Plan, compile_plan
 from immunoprofile.gating.template import GatingTemplate
 from immunoprofile.kernels.arrays import Scratch
 from immunoprofile.kernels.gates import run_block
+from immunoprofile.kernels.quality import count_bits
 from immunoprofile.spillover import Spillover
 
 BLOCK = 4096
@@ -47,6 +48,8 @@ class Membership:
         Bit g % 64 of word g // 64 is gate g of the plan.
     nan_counts
         Path to the events of its parent that were left out because a value was NaN.
+    removed : (n_events,) bool or None
+        Events that no population holds, not even the root.
     """
 
     plan: Plan
@@ -55,6 +58,7 @@ class Membership:
     _counts: dict[str, int]
     nan_counts: dict[str, int]
     findings: tuple[Finding, ...]
+    removed: NDArray[np.bool_] | None = None
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -73,10 +77,35 @@ class Membership:
         """(n_events,) which events one population holds."""
         full = self._evaluated(path)
         if full == ROOT:
-            return np.ones(self.n_events, dtype=np.bool_)
+            return np.ones(self.n_events, dtype=np.bool_) if self.removed is None else ~self.removed
         bit = self.plan.bit(full)
         mask: NDArray[np.bool_] = ((self.words[bit >> 6] >> np.uint64(bit & 63)) & np.uint64(1)).astype(np.bool_)
         return mask
+
+    def without(self, removed: NDArray[np.bool_]) -> Membership:
+        """The membership without some events: no population holds them, and no count counts them.
+
+        Parameters
+        ----------
+        removed : (n_events,) bool
+
+        Notes
+        -----
+        `nan_counts` and `findings` stay: they tell of the file, not of what is counted.
+        """
+        gone = np.asarray(removed, dtype=np.bool_) if self.removed is None else self.removed | removed
+        if gone.shape != (self.n_events,):
+            raise ValueError(f"{gone.shape} is no mask of {self.n_events} events")
+        taken = np.zeros(len(self.plan.gates), dtype=np.int64)
+        count_bits(self.words, gone, taken)
+        place = {g.path: i for i, g in enumerate(self.plan.gates)}
+        counts = {p: c - int(taken[place[p]]) for p, c in self._counts.items() if p != ROOT}
+        return replace(
+            self,
+            words=np.where(gone, np.uint64(0), self.words),
+            _counts={ROOT: self.n_events - int(gone.sum())} | counts,
+            removed=gone,
+        )
 
     def _evaluated(self, path: str) -> str:
         full = self.plan.template.find(path)

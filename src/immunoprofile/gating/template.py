@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from immunoprofile.errors import InputError, Problem
+from immunoprofile.gating.expectations import TemplateTest
 from immunoprofile.gating.gates import (
+    AutoRule,
     Boolean,
     Dimension,
     Ellipsoid,
@@ -69,11 +71,27 @@ class Limit:
     not_evaluable_denominator_below: int | None = None
 
 
+Handling = Literal["off", "flag", "remove"]
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """What is done about events of a disturbed acquisition, at an end of the range, of two cells at once.
+
+    ``flag`` judges how many there are, ``remove`` takes them out before anything is counted, ``off`` does not look.
+    """
+
+    time: Handling = "flag"
+    margins: Handling = "flag"
+    doublets: Handling = "flag"
+
+
 @dataclass(frozen=True)
 class GatingTemplate:
     """Gates in the order in which the file gives them; `gates` holds no root.
 
     `refused` names what a file of another program holds and this template does not, gate by gate with the reason.
+    `tests` are no part of the digest: they say what comes out and change nothing in it.
     """
 
     id: str
@@ -87,6 +105,8 @@ class GatingTemplate:
     limits: tuple[tuple[str, Limit], ...] = ()
     source: Path | None = field(default=None, compare=False)
     refused: tuple[Problem, ...] = field(default=(), compare=False)
+    quality: Quality = Quality()
+    tests: tuple[TemplateTest, ...] = ()
 
     @cached_property
     def paths(self) -> tuple[str, ...]:
@@ -164,8 +184,9 @@ def canonical(template: GatingTemplate) -> dict[str, Any]:
                 g.cell_ontology,
                 g.name_hipc,
                 g.role,
-                g.geometry.kind,
-                describe_geometry(g.geometry),
+                g.template_geometry.kind,
+                describe_geometry(g.template_geometry),
+                *([] if g.auto is None else [describe_rule(g.auto)]),
             ]
             for g in template.gates
         ],
@@ -173,7 +194,13 @@ def canonical(template: GatingTemplate) -> dict[str, Any]:
         "limits": [
             [p, limit.warn_denominator_below, limit.not_evaluable_denominator_below] for p, limit in template.limits
         ],
-    }
+    } | describe_quality(template.quality)
+
+
+def describe_quality(quality: Quality) -> dict[str, Any]:
+    """``[quality]`` where it is not the usual one: templates that say nothing of it keep their digest."""
+    shown = {"time": quality.time, "margins": quality.margins, "doublets": quality.doublets}
+    return {} if quality == Quality() else {"quality": shown}
 
 
 def describe_geometry(geometry: Geometry) -> dict[str, Any]:
@@ -194,6 +221,13 @@ def describe_geometry(geometry: Geometry) -> dict[str, Any]:
     if isinstance(geometry, Polygon | Ellipsoid) and geometry.bins is not None:
         shape["bins"] = geometry.bins
     return shape
+
+
+def describe_rule(rule: AutoRule) -> dict[str, Any]:
+    """An automatic rule with its axes as JSON-like values, without what it leaves open."""
+    settings = {f.name: getattr(rule, f.name) for f in fields(rule) if f.name != "dimensions"}
+    shape: dict[str, Any] = {k: list(v) if isinstance(v, tuple) else v for k, v in settings.items() if v is not None}
+    return {"dimensions": [_describe_dimension(d) for d in rule.dimensions]} | shape
 
 
 def _describe_dimension(dimension: Dimension) -> dict[str, Any]:

@@ -2,5 +2,6 @@
 
 `accelerate` holds the compiler's settings, `scales` the transformations of one value, `geometry` the tests of one
 point, `compensation` spillover undone in one block, `arrays` a plan as flat arrays, `gates` the walk of one block of
-events through a whole plan. Each has a plain NumPy twin in the tests.
+events through a whole plan, `density` the smoothed histogram of one channel, `light` the light of simulated cells.
+Each has a plain NumPy twin in the tests.
 """

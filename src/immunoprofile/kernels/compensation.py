@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from immunoprofile.kernels.accelerate import Array, part
+from immunoprofile.kernels.accelerate import Array, kernel, part
 
 
 @part
@@ -21,7 +21,7 @@ def has_gap(row: Array, n: int) -> bool:
     return odd > 0
 
 
-@part
+@kernel
 def add_weighted(weights: Array, rows: Array, places: Array, out: Array, n: int) -> None:
     """``out = sum of weights[k] * rows[places[k]]`` over the first n events, four detectors at a time."""
     out[:n] = 0.0
@@ -37,7 +37,7 @@ def add_weighted(weights: Array, rows: Array, places: Array, out: Array, n: int)
             out[i] += weight * row[i]
 
 
-@part
+@kernel
 def spoil(rows: Array, places: Array, out: Array, n: int) -> None:
     """NaN in `out` where any of the rows has NaN or infinity: nothing is known about the channel then."""
     for place in places:

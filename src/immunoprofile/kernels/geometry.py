@@ -13,7 +13,7 @@ ON_EDGE = 1e-12
 _ROUNDING = 8 * 2.220446049250313e-16
 
 
-@part
+@kernel
 def polygon_holds(px: float, py: float, xs: Array, ys: Array) -> bool:
     """Even-odd rule; a point on an edge or a vertex is inside.
 

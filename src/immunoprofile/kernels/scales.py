@@ -194,7 +194,7 @@ _QUICK_SHIFT = 52 - QUICK_PARTS
 _QUICK_REST = (1 << _QUICK_SHIFT) - 1
 
 
-@part
+@kernel
 def quick_value(quick: Array, number: int, first: int, x: float) -> float:
     """Scaled value within the error that `gating.quick` proves, without a transcendental; NaN where it has none.
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from immunoprofile.platelets.eligibility import Window
+from immunoprofile.platelets.evidence import Evidence, Verdict
 from immunoprofile.platelets.flags import join_flags
 from immunoprofile.platelets.levels import JudgedCount, Level, platelet_level, response_threshold
-from immunoprofile.platelets.response import Evidence, Verdict
+from immunoprofile.platelets.rule import ConfirmedRule, Rule, TimePointRule
 from immunoprofile.platelets.units import plain_number
 
 _REASONS = {
@@ -30,6 +31,8 @@ _ROLES = {
     "cr_loss": "CR lost here: it is below CR, and so is the next count.",
     "cr_loss_pending": "Below CR; no later count says whether CR is lost.",
     "regained": "Response regained, confirmed on day {other}.",
+    "time_point": "Decides: the eligible count nearest to day {other}.",
+    "responding_week": "Week {other} responds by it.",
 }
 Roles = Mapping[int, list[tuple[str, str]]]
 
@@ -82,7 +85,15 @@ def _roles(evidence: Evidence, verdict: Verdict) -> Roles:
     for prefix, loss in losses:
         if loss is not None and loss.count is not None:
             roles[id(loss.count)].append((f"{prefix}{'loss' if loss.day is not None else 'loss_pending'}", ""))
+    for judged in verdict.decided_by:
+        roles[id(judged)].append(_role_by_calendar(judged, evidence.rule))
     return roles
+
+
+def _role_by_calendar(judged: JudgedCount, rule: Rule) -> tuple[str, str]:
+    if isinstance(rule, TimePointRule):
+        return "time_point", str(rule.decisive.target_day)
+    return "responding_week", str((judged.day - 1) // 7 + 1)
 
 
 def _decision(judged: JudgedCount, evidence: Evidence, verdict: Verdict, roles: list[tuple[str, str]]) -> str:
@@ -125,9 +136,11 @@ def _reason(code: str, windows: Mapping[str, Window], evidence: Evidence) -> str
 
 
 def _why_nothing(judged: JudgedCount, evidence: Evidence, verdict: Verdict) -> str:
-    first, last = evidence.rule.confirmation.onset_days
     if verdict.reason == "rescue_before_response":
         return f"Rescue on day {evidence.rescue_day} makes the subject NR: it does not count."
+    if not isinstance(evidence.rule, ConfirmedRule):
+        return "The definition does not rest on it."
+    first, last = evidence.rule.confirmation.onset_days
     if not first <= judged.day <= last:
         return f"Outside the days in which a response may begin ({first} to {last})."
     return "No later count confirms it."

@@ -51,8 +51,10 @@ class Row:
 def read_rows(frame: pd.DataFrame, path: str, problems: list[Problem]) -> list[Row]:
     """The rows of a sheet.
 
-    Notes ----- A row is named by its line in the file: the index where that is called ``line``, else its
-    position with the header as line 1.
+    Notes
+    -----
+    A row is named by its line in the file: the index where that is called ``line``, else its position with the
+    header as line 1.
     """
     lines: Iterable[int] = frame.index if frame.index.name == LINE else range(2, len(frame) + 2)
     columns = [str(c) for c in frame.columns]
@@ -185,8 +187,10 @@ def day_of(
 ) -> int | None:
     """The day of a row since the first infusion, from its day or from its date.
 
-    Notes ----- Both may stand there if they agree. A date needs the subject's first_infusion_date. Dates are
-    subtracted as calendar days.
+    Notes
+    -----
+    Both may stand there if they agree. A date needs the subject's first_infusion_date. Dates are subtracted as
+    calendar days.
     """
     if day not in row.cells and dated not in row.cells:
         if required:

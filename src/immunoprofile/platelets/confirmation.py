@@ -75,8 +75,10 @@ def _confirming(
 def awaits_confirmation(counts: Sequence[JudgedCount], level: Level, confirmation: Confirmation) -> bool:
     """Is there a qualifying count that no later one speaks about, for or against?
 
-    Notes ----- A count is spoken against by a count that is late enough to confirm it and does not, and,
-    where nothing below the level may lie between, by any later count below the level.
+    Notes
+    -----
+    A count is spoken against by a count that is late enough to confirm it and does not, and, where nothing
+    below the level may lie between, by any later count below the level.
     """
     first, last = confirmation.onset_days
     until = confirmation.confirmed_until_day

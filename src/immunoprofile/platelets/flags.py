@@ -32,6 +32,7 @@ REASONS = {
     "no_eligible_count": "NE: no count in the days of onset could speak, for reasons other than failure",
     "no_eligible_count_rescue": "NR: rescue or a new treatment left no count that could speak",
     "lack_of_efficacy": "NR: observation ended for lack of efficacy before a count could speak",
+    "observation_ended": "NE: observation ended before the days that the definition asks for",
     "rescue_before_response": "NR: rescue treatment came before any confirmed response",
 }
 """Values of `reason`."""

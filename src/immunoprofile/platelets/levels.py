@@ -9,7 +9,7 @@ from enum import IntEnum
 
 from immunoprofile.platelets.eligibility import Baseline, Window, why_not_eligible
 from immunoprofile.platelets.records import Bleeding, Count, Course
-from immunoprofile.platelets.rule import Rule
+from immunoprofile.platelets.rule import ResponseLevel, Rule, TimePoint
 
 
 class Level(IntEnum):
@@ -59,7 +59,13 @@ class JudgedCount:
 
 def response_threshold(baseline: Decimal, rule: Rule) -> Decimal:
     """The count in 10^9/L that R asks for: 30 and twice the baseline, whichever is more."""
-    return max(rule.level.r.min_1e9_per_l, rule.level.r.min_fold * baseline)
+    return threshold_over(baseline, rule.level.r)
+
+
+def threshold_over(baseline: Decimal, asked: ResponseLevel | TimePoint) -> Decimal:
+    """The count in 10^9/L that a limit and a multiple of the baseline ask for together."""
+    fold = Decimal(0) if asked.min_fold is None else asked.min_fold
+    return max(asked.min_1e9_per_l, fold * baseline)
 
 
 def judge_counts(
@@ -90,7 +96,7 @@ def _judge(
 
 def platelet_level(value: Decimal, baseline: Decimal, rule: Rule) -> Level:
     """The level of a count by its number alone; limits are inclusive."""
-    if value >= rule.level.cr.min_1e9_per_l:
+    if rule.level.cr is not None and value >= rule.level.cr.min_1e9_per_l:
         return Level.CR
     return Level.R if value >= response_threshold(baseline, rule) else Level.NONE
 

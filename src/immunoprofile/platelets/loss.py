@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from immunoprofile.platelets.confirmation import Pair, later_pair
 from immunoprofile.platelets.levels import JudgedCount, Level
-from immunoprofile.platelets.rule import Rule
+from immunoprofile.platelets.rule import ConfirmedRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Episode:
 
 
 def find_loss(
-    counts: Sequence[JudgedCount], level: Level, onset: int, breaks: Sequence[Break], rule: Rule
+    counts: Sequence[JudgedCount], level: Level, onset: int, breaks: Sequence[Break], rule: ConfirmedRule
 ) -> Loss | None:
     """The end of a response at a level that began on a day; None where it goes on.
 
@@ -59,8 +59,10 @@ def find_loss(
     breaks
         Bleeding and rescue in time order; those by the day of onset play no part.
 
-    Notes ----- Two consecutive counts below the level, far enough apart, lose it at the first; so does a
-    break, on its day. On a tie the break is named. A low count that is the last one is pending.
+    Notes
+    -----
+    Two consecutive counts below the level, far enough apart, lose it at the first; so does a break, on its day.
+    On a tie the break is named. A low count that is the last one is pending.
     """
     low = _two_low([c for c in counts if c.day > onset], level, rule.loss.days_apart)
     broken = next((b for b in breaks if b.day > onset), None)
@@ -82,7 +84,7 @@ def _two_low(after: Sequence[JudgedCount], level: Level, days_apart: int) -> Los
 
 
 def follow_episodes(
-    counts: Sequence[JudgedCount], first: Pair, breaks: Sequence[Break], rule: Rule
+    counts: Sequence[JudgedCount], first: Pair, breaks: Sequence[Break], rule: ConfirmedRule
 ) -> tuple[Episode, ...]:
     """The response from its onset on, each time it was lost and regained.
 

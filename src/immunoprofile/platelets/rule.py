@@ -1,18 +1,24 @@
-"""A response definition as data: every limit by its name, read from a rule file."""
+"""A response definition as data: every limit by its name, read from a rule file.
+
+A file says which counts speak (`Rule`), and one of three ways in which they make a response: two counts apart
+(`ConfirmedRule`), the count at a set time (`TimePointRule`), enough responding weeks (`WeeklyRule`). With ``extends``
+it takes over what another file says of the counts, and gives only what differs.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from importlib import resources
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PrivateAttr, StrictBool, StrictInt, model_validator
 
 from immunoprofile.errors import StudyError, closest, printable
-from immunoprofile.platelets.settings import Strict, not_empty, read_settings
+from immunoprofile.platelets.settings import Strict, check_settings, not_empty, read_toml
 from immunoprofile.provenance import digest_of_bytes
 
 TreatmentKind = Literal[
@@ -92,21 +98,21 @@ class CompleteLevel(Strict):
 
 
 class ResponseLevel(Strict):
-    """What R asks for."""
+    """What R asks for; without `min_fold` no multiple of the baseline."""
 
     min_1e9_per_l: Positive
-    min_fold: Positive
+    min_fold: Positive | None = None
 
 
 class Levels(Strict):
-    """The two levels of response."""
+    """The levels of response; without `cr` the definition knows one level only."""
 
-    cr: CompleteLevel
     r: ResponseLevel
+    cr: CompleteLevel | None = None
 
     @model_validator(mode="after")
     def _in_order(self) -> Levels:
-        if self.cr.min_1e9_per_l < self.r.min_1e9_per_l:
+        if self.cr is not None and self.cr.min_1e9_per_l < self.r.min_1e9_per_l:
             raise ValueError("cr.min_1e9_per_l must not be below r.min_1e9_per_l")
         return self
 
@@ -152,12 +158,53 @@ class Variant(Strict):
     rescue_strategy: Strategy | None = None
 
 
+class TimePoint(Strict):
+    """One day of the calendar at which a count decides: the eligible one nearest to `target_day` within `days`.
+
+    `strict`: the count must lie above the limit, not on it. `no_bleeding`: it must be without bleeding.
+    """
+
+    name: Name
+    title: str
+    days: tuple[Annotated[StrictInt, Field(ge=1)], StrictInt]
+    target_day: StrictInt
+    min_1e9_per_l: Positive
+    min_fold: Positive | None = None
+    strict: StrictBool = False
+    no_bleeding: StrictBool = False
+
+    @model_validator(mode="after")
+    def _in_order(self) -> TimePoint:
+        if not self.days[0] <= self.target_day <= self.days[1]:
+            raise ValueError("target_day must lie within days, first to last")
+        return self
+
+
+class Weeks(Strict):
+    """So many responding weeks among the weeks `first` to `last`; week w holds the days 7 (w - 1) + 1 to 7 w."""
+
+    weeks: tuple[Annotated[StrictInt, Field(ge=1)], StrictInt]
+    min_weeks: Annotated[StrictInt, Field(ge=1)]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Weeks:
+        first, last = self.weeks
+        if not first <= last or self.min_weeks > last - first + 1:
+            raise ValueError("weeks must run first to last and hold at least min_weeks")
+        return self
+
+    @property
+    def last_day(self) -> int:
+        """Last day of the last week."""
+        return 7 * self.weeks[1]
+
+
 class Rule(Strict):
-    """A response definition: the whole content of a rule file.
+    """What every response definition says: which counts speak, and what level each has.
 
     Notes
     -----
-    `sha256` is the digest of the file's bytes and stands beside every result.
+    `sha256` is the digest of the file's bytes, and of those that it extends, and stands beside every result.
     """
 
     id: Name
@@ -170,11 +217,8 @@ class Rule(Strict):
     attribution: Attribution
     bleeding: BleedingRule
     level: Levels
-    confirmation: Confirmation
-    loss: LossRule
-    rescue: Rescue
     observation: Observation
-    variant: dict[Name, Variant] = Field(default_factory=dict)
+    rescue: Rescue
     _sha256: str = PrivateAttr(default="")
 
     @model_validator(mode="after")
@@ -186,15 +230,82 @@ class Rule(Strict):
 
     @property
     def sha256(self) -> str:
-        """SHA-256 of the file that the rule was read from."""
+        """SHA-256 of what the rule was read from."""
         return self._sha256
 
     def definitions(self) -> tuple[Rule, ...]:
-        """The rule itself and its variants, each with its own id (``iwg-2009-lenient``, ...)."""
+        """The rule itself and what it reports beside, each with its own id."""
+        return (self,)
+
+
+class ConfirmedRule(Rule):
+    """Response is two counts at a level, days apart; it lasts until it is lost."""
+
+    kind: Literal["confirmed"] = "confirmed"
+    confirmation: Confirmation
+    loss: LossRule
+    variant: dict[Name, Variant] = Field(default_factory=dict)
+
+    def definitions(self) -> tuple[Rule, ...]:
+        """The rule itself and its variants (``iwg-2009-lenient``, ...)."""
         return (self, *(_vary(self, name, v) for name, v in self.variant.items()))
 
 
-def _vary(rule: Rule, name: str, variant: Variant) -> Rule:
+class TimePointRule(Rule):
+    """Response is the count at a set time; `main` names the point that stands under the rule's own id."""
+
+    kind: Literal["time-points"]
+    main: Name
+    point: Annotated[tuple[TimePoint, ...], AfterValidator(not_empty)]
+
+    @model_validator(mode="after")
+    def _main_is_a_point(self) -> TimePointRule:
+        names = [p.name for p in self.point]
+        if len(set(names)) < len(names):
+            raise ValueError("two points have one name")
+        if self.main not in names:
+            raise ValueError(f"main names no point; there are {', '.join(names)}")
+        return self
+
+    @property
+    def decisive(self) -> TimePoint:
+        """The point of the rule's own id."""
+        return next(p for p in self.point if p.name == self.main)
+
+    def definitions(self) -> tuple[Rule, ...]:
+        """The main point under the rule's id, then every other one (``ash-2019-early``, ...)."""
+        others = (p.name for p in self.point if p.name != self.main)
+        return (self, *(self.model_copy(update={"id": f"{self.id}-{n}", "main": n}) for n in others))
+
+
+class WeeklyRule(Rule):
+    """Response is enough weeks with a count at the level: durable, and beside it durable or transient.
+
+    `after_rescue_days`: a week so soon after rescue does not respond.
+    """
+
+    kind: Literal["weekly"]
+    after_rescue_days: Days
+    durable: Weeks
+    transient: Weeks | None = None
+    overall: StrictBool = False
+
+    def definitions(self) -> tuple[Rule, ...]:
+        """The durable response, and where the file knows a transient one either of them (``-overall``)."""
+        if self.transient is None or self.overall:
+            return (self,)
+        return (self, self.model_copy(update={"id": f"{self.id}-overall", "overall": True}))
+
+
+BESIDE = ("ash-2019", "at-least-50-twice")
+"""Packaged definitions that are reported beside the one asked for, unless a study says otherwise: a conclusion that
+holds under one definition alone is worth less."""
+
+_KINDS: dict[str, type[Rule]] = {"confirmed": ConfirmedRule, "time-points": TimePointRule, "weekly": WeeklyRule}
+_INHERITED = frozenset(Rule.model_fields) - {"id", "version", "title"}
+
+
+def _vary(rule: ConfirmedRule, name: str, variant: Variant) -> ConfirmedRule:
     """The rule with one variant's differences; it keeps the digest of its file."""
     confirmation, rescue = rule.confirmation, rule.rescue
     if variant.strict_between is not None:
@@ -219,9 +330,68 @@ def load_rule(rule: str | PathLike[str]) -> Rule:
         No rule has this id, or the file is missing or wrong: all its problems named.
     """
     path = Path(rule) if looks_like_path(rule) else _packaged(str(rule))
-    loaded, content = read_settings(path, Rule)
-    loaded._sha256 = digest_of_bytes(content)
+    data, digest = _read_rule(path)
+    loaded = check_settings(data, _model_of(data, path), path)
+    loaded._sha256 = digest
     return loaded
+
+
+def check_definitions(rules: Iterable[Rule]) -> tuple[Rule, ...]:
+    """Every definition that the rules report, in their order.
+
+    Raises
+    ------
+    StudyError
+        Two of them have one id.
+    """
+    definitions = tuple(d for rule in rules for d in rule.definitions())
+    ids = [d.id for d in definitions]
+    twice = sorted({i for i in ids if ids.count(i) > 1})
+    if twice:
+        raise StudyError(
+            f"two response definitions are called {', '.join(twice)}",
+            where="rule",
+            remedy="Name each rule once; give a changed copy another id.",
+            code="RULE-TWICE",
+        )
+    return definitions
+
+
+def _read_rule(path: Path) -> tuple[dict[str, Any], str]:
+    """The settings of a file with those that it extends, and the digest of both.
+
+    A table that the file gives replaces the whole table of the extended one; only what `Rule` knows is taken over.
+    """
+    data, content = read_toml(path)
+    if "extends" not in data:
+        return data, digest_of_bytes(content)
+    name = str(data.pop("extends"))
+    below, below_content = read_toml(path.parent / name if looks_like_path(name) else _packaged(name))
+    if "extends" in below:
+        raise StudyError(
+            f'extends "{printable(name)}", which extends a third file',
+            path=path,
+            where="extends",
+            remedy="Extend that file itself.",
+            code="RULE-EXTENDS",
+        )
+    taken = {k: v for k, v in below.items() if k in _INHERITED}
+    return taken | data, digest_of_bytes(content + b"\0" + below_content)
+
+
+def _model_of(data: Mapping[str, Any], path: Path) -> type[Rule]:
+    kind = data.get("kind", "confirmed")
+    if kind not in _KINDS:
+        raise StudyError(
+            f'"{printable(kind)}" is no kind of response rule',
+            path=path,
+            where="kind",
+            expected=", ".join(_KINDS),
+            found=printable(kind),
+            remedy=closest(str(kind), _KINDS),
+            code="RULE-KIND",
+        )
+    return _KINDS[kind]
 
 
 def looks_like_path(name: str | PathLike[str]) -> bool:
@@ -229,9 +399,29 @@ def looks_like_path(name: str | PathLike[str]) -> bool:
     return not isinstance(name, str) or bool(re.search(r"[/\\]|\.toml$", fspath(name)))
 
 
-def _packaged(rule: str) -> Path:
+def rule_ids() -> tuple[str, ...]:
+    """Ids of the packaged response definitions."""
+    return tuple(_packaged_files())
+
+
+def rule_text(rule: str) -> str:
+    """The file of a packaged rule, to copy and change.
+
+    Raises
+    ------
+    StudyError
+        No rule has this id.
+    """
+    return _packaged(rule).read_text(encoding="utf-8")
+
+
+def _packaged_files() -> dict[str, Path]:
     folder = Path(str(resources.files("immunoprofile.platelets") / "rules"))
-    known = {p.stem: p for p in sorted(folder.glob("*.toml"))}
+    return {p.stem: p for p in sorted(folder.glob("*.toml"))}
+
+
+def _packaged(rule: str) -> Path:
+    known = _packaged_files()
     if rule not in known:
         raise StudyError(
             f'no response rule "{printable(rule)}"',

@@ -38,16 +38,28 @@ def not_empty(items: ItemsT) -> ItemsT:
 def read_settings(path: Path, model: type[ModelT]) -> tuple[ModelT, bytes]:
     """The checked settings of a TOML file, and the bytes they were read from.
 
+    Raises
+    ------
+    StudyError
+        What `read_toml` and `check_settings` raise.
+    """
+    data, content = read_toml(path)
+    return check_settings(data, model, path), content
+
+
+def read_toml(path: Path) -> tuple[dict[str, Any], bytes]:
+    """The content of a TOML file, and the bytes it was read from.
+
     Numbers with a point are read as decimals, so that 2 x 14.9 is 29.8 and no binary neighbour of it.
 
     Raises
     ------
     StudyError
-        The file is missing, too large, not UTF-8 or not TOML, or some keys or values are wrong: all named.
+        The file is missing, too large, not UTF-8 or not TOML.
     """
     content = _read_bytes(path)
     try:
-        data = tomllib.loads(content.decode("utf-8"), parse_float=Decimal)
+        return tomllib.loads(content.decode("utf-8"), parse_float=Decimal), content
     except UnicodeDecodeError as problem:
         raise StudyError(
             f"is not UTF-8 (byte {problem.start})",
@@ -66,8 +78,18 @@ def read_settings(path: Path, model: type[ModelT]) -> tuple[ModelT, bytes]:
         raise StudyError(
             "is nested too deeply", path=path, remedy="Write plain tables and lists.", code="SETTINGS-TOML"
         ) from problem
+
+
+def check_settings(data: Mapping[str, Any], model: type[ModelT], path: Path) -> ModelT:
+    """Settings as a checked value.
+
+    Raises
+    ------
+    StudyError
+        Some keys or values are wrong: all named.
+    """
     try:
-        return model.model_validate(data), content
+        return model.model_validate(data)
     except ValidationError as problem:
         raise StudyError.of([_problem(e, path, model) for e in problem.errors()]) from problem
 

@@ -36,8 +36,10 @@ class Amount:
 def unit_factor(unit: str) -> Decimal | None:
     """What a count in this unit is multiplied by to be in 10^9/L; None for a unit that is not known.
 
-    Notes ----- ``G/L`` is giga per litre only with a capital G (``g/L`` is a mass). ``10e9/L`` is not read:
-    it is 10^10 by the letter and 10^9 in the mouths of many.
+    Notes
+    -----
+    ``G/L`` is giga per litre only with a capital G (``g/L`` is a mass). ``10e9/L`` is not read: it is 10^10 by
+    the letter and 10^9 in the mouths of many.
     """
     plain = _plain(unit)
     return _ONE if plain == "G/L" else _FACTORS.get(plain.lower())

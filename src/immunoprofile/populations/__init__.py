@@ -1,6 +1,52 @@
-"""Memberships become tables: counts with every denominator, fractions with intervals, and what they can carry."""
+"""Memberships become tables: counts with every denominator, fractions with intervals, and what they can carry.
 
-from immunoprofile.populations.status import LLOQ_EVENTS, LOD_EVENTS, Status, status_of
+`layout` works out a template's rows once; `tabulate` fills them for a sample; `absolute` turns counts into cells per
+microlitre; `states` and `status` say what treatment, biology and counting leave of each row; `intensities` says how
+brightly each population shines, `fmo` compares that with its controls; `settings` holds the thresholds and treatment
+states, each with its source, `flags` their meaning in words, `references` the ranges that may stand beside a value.
+"""
+
+from immunoprofile.populations.absolute import Reference, choose_references, references_of
+from immunoprofile.populations.flags import population_flags, status_meanings
+from immunoprofile.populations.fmo import compare_fmo, fmo_marker
+from immunoprofile.populations.intensities import measure_intensities
+from immunoprofile.populations.references import ReferenceRange, find_ranges, load_ranges
+from immunoprofile.populations.settings import (
+    State,
+    TableSettings,
+    Threshold,
+    default_settings,
+    load_settings,
+    load_states,
+    load_thresholds,
+)
+from immunoprofile.populations.states import Given, Holding, describe_states, states_at
 from immunoprofile.populations.tabulate import add_flags, resolved_gates, tabulate
 
-__all__ = ["LLOQ_EVENTS", "LOD_EVENTS", "Status", "add_flags", "resolved_gates", "status_of", "tabulate"]
+__all__ = [
+    "Given",
+    "Holding",
+    "Reference",
+    "ReferenceRange",
+    "State",
+    "TableSettings",
+    "Threshold",
+    "add_flags",
+    "choose_references",
+    "compare_fmo",
+    "default_settings",
+    "describe_states",
+    "find_ranges",
+    "fmo_marker",
+    "load_ranges",
+    "load_settings",
+    "load_states",
+    "load_thresholds",
+    "measure_intensities",
+    "population_flags",
+    "references_of",
+    "resolved_gates",
+    "states_at",
+    "status_meanings",
+    "tabulate",
+]

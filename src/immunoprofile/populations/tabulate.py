@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from immunoprofile.columns import GATES_RESOLVED, POPULATIONS
-from immunoprofile.gating import GatingTemplate, Limit, Membership
+from immunoprofile.gating import GatingTemplate, Membership
 from immunoprofile.gating.template import describe_geometry
-from immunoprofile.intervals import wilson
-from immunoprofile.populations.status import status_of
+from immunoprofile.intervals import clopper_pearson, wilson
+from immunoprofile.populations.absolute import Concentrations, Reference, concentrate, references_of
+from immunoprofile.populations.layout import Layout, layout_of
+from immunoprofile.populations.settings import TableSettings, default_settings
+from immunoprofile.populations.states import Given, states_at
+from immunoprofile.populations.status import Verdict, b_cell_flag, judge, statuses
 from immunoprofile.provenance import digest_of_bytes
-from immunoprofile.tables import build_frame
+from immunoprofile.tables import build_columns, build_frame
 
 _SAMPLE_COLUMNS = ("study_id", "sample_id", "subject_id", "visit", "day", "panel", "fcs_sha256")
+_LIMITS = {"wilson": wilson, "clopper_pearson": clopper_pearson}
 
 
-def tabulate(members: Membership, sample: Mapping[str, Any]) -> pd.DataFrame:
-    """Counts, denominators and fractions of one sample.
+def tabulate(
+    members: Membership,
+    sample: Mapping[str, Any],
+    *,
+    treatments: Iterable[Given] | None = None,
+    reference: Reference | None = None,
+    settings: TableSettings | None = None,
+) -> pd.DataFrame:
+    """Counts, denominators, fractions and concentrations of one sample.
 
     Parameters
     ----------
@@ -29,7 +43,15 @@ def tabulate(members: Membership, sample: Mapping[str, Any]) -> pd.DataFrame:
         without reports gives every population over its parent.
     sample
         At least ``sample_id``; ``study_id``, ``subject_id``, ``visit``, ``day``, ``panel`` and ``fcs_sha256`` where
-        known.
+        known; ``beads_added`` with ``sample_volume_ul``, ``lymph_abs_1e9_per_l`` or ``wbc_1e9_per_l`` give cells per
+        microlitre.
+    treatments
+        Those of the subject: what they invalidate before the draw is taken away, what they blur is flagged.
+    reference
+        What concentrations rest on, chosen for the whole series (`choose_references`); None takes the best that the
+        sample offers.
+    settings
+        Interval, thresholds and treatment states; those of the program where None.
 
     Returns
     -------
@@ -41,61 +63,120 @@ def tabulate(members: Membership, sample: Mapping[str, Any]) -> pd.DataFrame:
     KeyError
         The sample has no ``sample_id``.
     """
-    template = members.plan.template
-    known = {"sample_id": sample["sample_id"]} | {k: sample[k] for k in _SAMPLE_COLUMNS if k in sample}
-    shared = known | {
+    sample_id, settings = sample["sample_id"], settings or default_settings()
+    template, layout = members.plan.template, layout_of(members.plan.template)
+    found = members.counts()
+    counts = np.array([found.get(p, -1) for p in layout.paths], dtype=np.int64)
+    cells = _concentrations(counts, layout, sample, reference, settings)
+    held = states_at(_day(sample), treatments, settings.states)
+    count, total = counts[layout.pop], counts[layout.denom]
+    verdict = judge(layout, count, total, held, _b_cells(counts, layout, cells, settings), settings)
+    _flag_events(verdict, members, layout)
+    _flag_fallbacks(verdict, template, layout)
+    _flag_concentrations(verdict, layout, cells, [h.state.flag for h in held if h.state.concentrations])
+    shared: dict[str, Any] = {
         "template_id": template.id,
         "template_version": template.version,
         "template_sha256": template.digest,
-    }
-    rows = [shared | row for row in _rows(members, template)]
-    for row in rows:
-        row["row_id"] = _row_id(row)
-    return build_frame(POPULATIONS, rows)
+        "gate_origin": _origins(layout, template),
+    } | {name: sample.get(name) for name in _SAMPLE_COLUMNS}
+    values = shared | layout.texts | _fractions(count, total, verdict, settings) | _cells(layout, cells, verdict)
+    values |= {"row_id": _row_ids(layout, sample_id, template.digest, sample.get("fcs_sha256"))}
+    return build_columns(POPULATIONS, values, layout.n_rows)
 
 
-def _rows(members: Membership, template: GatingTemplate) -> Iterator[dict[str, Any]]:
-    limits, counts = dict(template.limits), members.counts()
-    for path, denominators in template.reported().items():
-        gate = template.gate(path)
-        for denominator in denominators:
-            yield {
-                "pop_id": gate.id,
-                "pop_path": path,
-                "pop_label": gate.label,
-                "cl_id": gate.cell_ontology,
-                "name_hipc": gate.name_hipc,
-                "denom_id": template.id_of(denominator),
-                "denom_path": denominator,
-                "abs_method": "none",
-                "gate_origin": "template",
-            } | _measured(members, counts, path, denominator, limits.get(path, Limit()))
+def _day(sample: Mapping[str, Any]) -> int | None:
+    day = sample.get("day")
+    return None if day is None or pd.isna(day) else int(day)
 
 
-def _measured(
-    members: Membership, counts: Mapping[str, int], path: str, denominator: str, limit: Limit
+def _concentrations(
+    counts: NDArray[np.int64],
+    layout: Layout,
+    sample: Mapping[str, Any],
+    reference: Reference | None,
+    settings: TableSettings,
+) -> Concentrations | None:
+    offered = references_of(sample, layout.template)
+    wanted = reference if reference is not None else next(iter(offered), None)
+    if wanted is None or wanted not in offered:
+        return None
+    return concentrate(counts, layout, sample, wanted, settings)
+
+
+def _b_cells(
+    counts: NDArray[np.int64], layout: Layout, cells: Concentrations | None, settings: TableSettings
+) -> str | None:
+    path = layout.path_of_role("b")
+    known = float("nan") if cells is None or path is None else float(cells.cells[layout.paths.index(path)])
+    return b_cell_flag(layout, counts, known, settings)
+
+
+def _fractions(
+    count: NDArray[np.int64], total: NDArray[np.int64], verdict: Verdict, settings: TableSettings
 ) -> dict[str, Any]:
-    if path not in counts:
-        return {"denom_count": counts.get(denominator), "status": "not_evaluable", "flags": "MISSING_MARKER"}
-    count, total = counts[path], counts[denominator]
-    status, flags = status_of(count, total, limit)
-    if any(p in members.nan_counts for p in (path, *members.plan.template.ancestors(path))):
-        flags = (*flags, "NAN_EVENTS")
-    row: dict[str, Any] = {
-        "count": count,
-        "denom_count": total,
-        "status": status,
-        "flags": ";".join(sorted(flags)),
+    void = verdict.void
+    # What is void is not computed: 0 of 1 stands in, and is taken out again.
+    k, n = np.where(void, 0, count), np.where(void, 1, total)
+    low, high = _LIMITS[settings.interval](k, n)
+    nothing = np.where(void, np.nan, 0.0)
+    return {
+        "count": np.where(count < 0, np.nan, count),
+        "denom_count": np.where(total < 0, np.nan, total),
+        "frac": k / n + nothing,
+        "frac_lo": low + nothing,
+        "frac_hi": high + nothing,
+        "ci_method": np.where(void, None, settings.interval),  # type: ignore[call-overload]
+        "status": statuses(count, void, settings),
+        "flags": verdict.joined(),
     }
-    if status != "not_evaluable":
-        low, high = wilson(count, total)
-        row |= {"frac": count / total, "frac_lo": float(low), "frac_hi": float(high), "ci_method": "wilson"}
-    return row
 
 
-def _row_id(row: Mapping[str, Any]) -> str:
-    parts = (row.get(k) for k in ("sample_id", "pop_id", "denom_id", "template_sha256", "fcs_sha256"))
-    return digest_of_bytes("\x1f".join(str(p) for p in parts).encode())[:16]
+def _cells(layout: Layout, cells: Concentrations | None, verdict: Verdict) -> dict[str, Any]:
+    if cells is None:
+        return {"abs_method": "none"}
+    void = verdict.void_cells
+    columns = {"cells_per_ul": cells.cells, "cells_per_ul_lo": cells.low, "cells_per_ul_hi": cells.high}
+    known = ~np.isnan(cells.cells[layout.pop]) & ~void
+    values: dict[str, Any] = {name: np.where(void, np.nan, v[layout.pop]) for name, v in columns.items()}
+    return values | {"abs_method": np.where(known, cells.method, "none").astype(object)}
+
+
+def _flag_events(verdict: Verdict, members: Membership, layout: Layout) -> None:
+    """Populations from which events without a number were left out, here or above."""
+    if members.nan_counts:
+        lost = np.array([any(p in members.nan_counts for p in layout.lineage(path)) for path in layout.paths])
+        verdict.flag("NAN_EVENTS", lost[layout.pop])
+
+
+def _flag_fallbacks(verdict: Verdict, template: GatingTemplate, layout: Layout) -> None:
+    """Populations that rest, here or above, on an automatic gate which the data did not show."""
+    lost = {g.path for g in template.gates if g.applied_as[0] == "fallback"}
+    if lost:
+        rests = np.array([not lost.isdisjoint(layout.lineage(path)) for path in layout.paths])
+        verdict.flag("GATE_FALLBACK", rests[layout.pop])
+
+
+def _flag_concentrations(
+    verdict: Verdict, layout: Layout, cells: Concentrations | None, of_states: Sequence[str]
+) -> None:
+    if cells is None:
+        return
+    # A reference that failed has no concentrations, but every row should say why.
+    rows = ~np.isnan(cells.cells[layout.pop]) if not np.isnan(cells.cells).all() else np.ones(layout.n_rows, np.bool_)
+    for code in (*cells.flags, *of_states):
+        verdict.flag(code, rows)
+
+
+def _origins(layout: Layout, template: GatingTemplate) -> NDArray[np.object_]:
+    """Origins of the gates as applied: a resolved template has the layout of the declared one."""
+    return np.array([template.gate(layout.paths[i]).applied_as[0] for i in layout.pop], dtype=object)
+
+
+def _row_ids(layout: Layout, sample_id: Any, template_sha256: str, fcs_sha256: Any) -> NDArray[np.object_]:
+    ids = zip(layout.texts["pop_id"], layout.texts["denom_id"], strict=True)
+    parts = (("\x1f".join(map(str, (sample_id, p, d, template_sha256, fcs_sha256)))).encode() for p, d in ids)
+    return np.array([digest_of_bytes(text)[:16] for text in parts], dtype=object)
 
 
 def add_flags(populations: pd.DataFrame, flags: Sequence[str]) -> pd.DataFrame:
@@ -116,8 +197,8 @@ def resolved_gates(members: Membership, sample_id: str) -> pd.DataFrame:
             "pop_path": gate.path,
             "kind": gate.geometry.kind,
             "geometry": json.dumps(describe_geometry(gate.geometry), sort_keys=True, separators=(",", ":")),
-            "origin": "template",
-            "reason": "",
+            "origin": gate.applied_as[0],
+            "reason": gate.applied_as[1],
         }
         for gate in plan.gates
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from immunoprofile.tables import build_frame, read_table
 MANIFEST = "manifest.json"
 
 _ALWAYS = ("populations", "samples_qc", "gates_resolved", "failures")
-_LATER = ("response", "response_counts", "change", "association")
+_LATER = tuple(f.name for f in fields(Results) if f.name in TABLES and f.name not in _ALWAYS)
 
 
 def load_results(folder: Path) -> Results:

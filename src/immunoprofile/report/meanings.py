@@ -12,7 +12,7 @@ from immunoprofile.comparison.change import LOW_EVENTS, LOW_PARENT
 from immunoprofile.comparison.questions import IMBALANCE, LOW_N
 from immunoprofile.errors import printable
 from immunoprofile.platelets import REASONS, SUBJECT_FLAGS
-from immunoprofile.populations import LLOQ_EVENTS, LOD_EVENTS
+from immunoprofile.populations import population_flags, status_meanings
 
 FLAGS = MappingProxyType(
     {
@@ -21,15 +21,11 @@ FLAGS = MappingProxyType(
         "CI_BELOW_LEVEL": f"too few subjects for an interval of {100 * (1 - ALPHA):g} %",
         "CI_UNBOUNDED": "these numbers cannot bound the estimate on both sides",
         "DAY_UNKNOWN": "a window sample without a day, in a subject with rescue, was left out",
-        "DENOMINATOR_TOO_SMALL": "too few events to divide by: no fraction",
-        "LOW_DENOMINATOR": "fewer events to divide by than the template asks for",
         "LOW_EVENTS": f"a count below {LOW_EVENTS} events takes part",
         "LOW_N": f"fewer than {LOW_N} subjects: read this as a description first",
         "LOW_PARENT": f"a denominator below {LOW_PARENT} events takes part",
         "MIN_P_ABOVE_ALPHA": f"with these numbers no data could have given p at or below {ALPHA:g}",
-        "MISSING_MARKER": "the panel lacks a marker of this population",
         "MISSING_OVER_20_PERCENT": "more than a fifth of the subjects could not be included",
-        "NAN_EVENTS": "events without a number on an axis of a gate lie outside it",
         "NOT_IN_FAMILY": "too few subjects to be adjusted together with the others",
         "NOT_TESTABLE": "no relabeling could tell the groups apart",
         "PANEL_CHOSEN": "several panels measure this population; the first one was used",
@@ -41,9 +37,9 @@ FLAGS = MappingProxyType(
         "WINDOW_VISIT_ABSENT": "a visit of the window has no sample at all",
         "ZERO_CHANGES": "a subject without any change takes part (its rank counts, its sign does not)",
         "ZERO_COUNTS": "a population without any event takes part (half an event is added to every count)",
-        "below_lloq": f"fewer than {LLOQ_EVENTS} events: seen, hardly measured",
-        "below_lod": f"fewer than {LOD_EVENTS} events: not told from none",
     }
+    | population_flags()
+    | {word: meaning for word, meaning in status_meanings().items() if word.startswith("below")}
 )
 """Meaning of the flags of `populations`, `change` and `association`, and of `status`."""
 

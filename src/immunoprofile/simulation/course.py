@@ -5,8 +5,10 @@ must not decide the class: a count is therefore held inside the band of its true
 and twice the baseline while responding, at least 100 while complete, below while not). Rescue adds to the
 count and is excused from the band while it acts.
 
-References ---------- Rodeghiero F et al. Standardization of terminology, definitions and outcome criteria
-in immune thrombocytopenic purpura. Blood 2009;113:2386-2393, for the levels.
+References
+----------
+Rodeghiero F et al. Standardization of terminology, definitions and outcome criteria in immune thrombocytopenic
+purpura. Blood 2009;113:2386-2393, for the levels.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from immunoprofile.simulation import parameters as p
+from immunoprofile.simulation.parameters import Parameters
 from immunoprofile.simulation.subjects import Subject
 
 SCREENING_DAY = -7
@@ -60,26 +62,28 @@ class Course:
         return max(30, 2 * self.baseline)
 
 
-def draw_course(rng: np.random.Generator, subject: Subject, end_day: int) -> Course:
+def draw_course(p: Parameters, rng: np.random.Generator, subject: Subject, end_day: int) -> Course:
     """Counts on day -7, then weekly from day 0 to `end_day`, with rescue and bleeding."""
     days = (SCREENING_DAY, *range(0, end_day + 1, 7))
-    low, high = p.BASELINE_RANGE
-    drawn = p.BASELINE_MEDIAN * math.exp(p.BASELINE_LOG_SD * rng.standard_normal())
+    low, high = p.baseline_range
+    drawn = p.baseline_median * math.exp(p.baseline_log_sd * rng.standard_normal())
     baseline = round(min(max(drawn, low), high))
-    onset, loss = _draw_onset(rng, subject, end_day)
+    onset, loss = _draw_onset(p, rng, subject, end_day)
     cr_day = onset + 7 if onset is not None and subject.response == "CR" else None
     rescue_day = _draw_rescue_day(rng, subject, loss, end_day)
     spike_day = int(7 * rng.integers(2, 11)) if subject.has_spike else None
     bare = Course(days, (), (), baseline, onset, cr_day, loss, rescue_day, spike_day)
-    counts = tuple(_draw_count(rng, bare, subject, day) for day in days)
+    counts = tuple(_draw_count(p, rng, bare, subject, day) for day in days)
     grades = tuple(_draw_grade(rng, bare, day, count) for day, count in zip(days, counts, strict=True))
     return Course(days, counts, grades, baseline, onset, cr_day, loss, rescue_day, spike_day)
 
 
-def _draw_onset(rng: np.random.Generator, subject: Subject, end_day: int) -> tuple[int | None, int | None]:
+def _draw_onset(
+    p: Parameters, rng: np.random.Generator, subject: Subject, end_day: int
+) -> tuple[int | None, int | None]:
     """Day of the first weekly count in response, and of the first after its loss."""
-    waited = p.ONSET_MEDIAN * math.exp(p.ONSET_LOG_SD * rng.standard_normal())
-    lasted = p.LOSS_NOT_BEFORE + rng.exponential(1 / p.LOSS_PER_DAY)
+    waited = p.onset_median * math.exp(p.onset_log_sd * rng.standard_normal())
+    lasted = p.loss_not_before + rng.exponential(1 / p.loss_per_day)
     if not subject.responder:
         return None, None
     onset = min(max(7 * math.ceil(waited / 7), 7), 28)
@@ -98,18 +102,18 @@ def _draw_rescue_day(rng: np.random.Generator, subject: Subject, loss: int | Non
     return loss + 7 + late if loss is not None and loss + 7 + late <= end_day else None
 
 
-def _draw_count(rng: np.random.Generator, course: Course, subject: Subject, day: int) -> int:
-    noise = 10 ** (p.NOISE_LOG10_SD * rng.standard_normal())
+def _draw_count(p: Parameters, rng: np.random.Generator, course: Course, subject: Subject, day: int) -> int:
+    noise = 10 ** (p.noise_log10_sd * rng.standard_normal())
     lift = rng.uniform(1.1, 1.5)
     if day == 0:
         return course.baseline
     if day == course.spike_day:
         return math.ceil(course.threshold * lift)
     low, high = _band(course, day)
-    held = _hold(_level(course, subject, day) * noise, low, high)
+    held = _hold(_level(p, course, subject, day) * noise, low, high)
     since = None if course.rescue_day is None else day - course.rescue_day
     if since is not None and since >= 0:
-        held += _RESCUE_RISE[subject.rescue] * math.exp(-since / p.RESCUE_DECAY_DAYS[subject.rescue])
+        held += _RESCUE_RISE[subject.rescue] * math.exp(-since / p.rescue_decay_days[subject.rescue])
         if since > _WASHOUT_DAYS[subject.rescue]:
             held = min(held, high)
     return max(1, math.floor(held))
@@ -121,17 +125,17 @@ def _hold(count: float, low: float, high: float) -> float:
     return min(max(inside, low), high)
 
 
-def _level(course: Course, subject: Subject, day: int) -> float:
+def _level(p: Parameters, course: Course, subject: Subject, day: int) -> float:
     """The level without noise: baseline, a rise to the peak, and after a loss most of the way back."""
     if course.onset_day is None:
-        return math.sqrt(course.baseline * p.NON_RESPONDER_MEDIAN)
+        return math.sqrt(course.baseline * p.non_responder_median)
     if day < course.onset_day:
         reached = max(day, 0) / course.onset_day
         return float(course.baseline ** (1 - reached) * (_RAMP_OF_THRESHOLD * course.threshold) ** reached)
     if course.loss_day is not None and day >= course.loss_day:
         return _AFTER_LOSS_OF_THRESHOLD * course.threshold
     complete = course.cr_day is not None and day >= course.cr_day
-    return (p.PEAK_CR if complete else p.PEAK_R) * math.exp(p.PEAK_LOG_SD * subject.rise_z)
+    return (p.peak_cr if complete else p.peak_r) * math.exp(p.peak_log_sd * subject.rise_z)
 
 
 def _band(course: Course, day: int) -> tuple[float, float]:

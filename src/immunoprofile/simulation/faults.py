@@ -18,29 +18,27 @@ EARLY_DAYS = (28, 34)
 """Two counts at response level six days apart; confirmation asks for seven."""
 
 
-def apply_fault(trial: Trial, sheets: Mapping[str, list[Row]]) -> tuple[Sheets, list[Row]]:
-    """The sheets with the scenario's fault in them, and what was done as rows of item and what.
+def apply_faults(trial: Trial, sheets: Mapping[str, list[Row]]) -> tuple[Sheets, list[Row]]:
+    """The sheets with the scenario's faults in them, and what was done as rows of item and what.
 
     Raises
     ------
     InputError
-        The cohort is too small for the fault.
+        The cohort is too small for a fault.
     """
-    first = trial.subjects[0].subject_id
-    applied: dict[str, Callable[[], tuple[Sheets, list[Row]]]] = {
-        "swapped_samples": lambda: _swap_samples(dict(sheets)),
-        "unit_mix": lambda: _mix_units(dict(sheets), first),
-        "no_baseline": lambda: _drop_baseline(dict(sheets), first),
-        "early_confirmation": lambda: _confirm_early(dict(sheets), trial),
-    }
-    if trial.scenario.fault not in applied:
-        return dict(sheets), []
-    return applied[trial.scenario.fault]()
+    changed, notes = dict(sheets), list[Row]()
+    for i, fault in enumerate(trial.scenario.faults):
+        if fault in _IN_SHEETS:
+            changed, more = _IN_SHEETS[fault](dict(changed), trial, i)
+            notes += more
+    return changed, notes
 
 
-def _swap_samples(sheets: Sheets) -> tuple[Sheets, list[Row]]:
-    last = max(int(r["day"]) for r in sheets["samples"])
-    pair = [r for r in sheets["samples"] if int(r["day"]) == last][:2]
+def _swap_samples(sheets: Sheets, trial: Trial, turn: int) -> tuple[Sheets, list[Row]]:
+    patients = [r for r in sheets["samples"] if r["subject_id"] and r["panel"] == trial.panels[0].id]
+    last = max(int(r["day"]) for r in patients)
+    of_last = [r for r in patients if int(r["day"]) == last]
+    pair = of_last[turn : turn + 2] if turn + 2 <= len(of_last) else of_last[-2:]
     if len(pair) < 2:
         raise InputError(
             "swapped_samples needs two subjects with a sample at the last visit",
@@ -53,7 +51,9 @@ def _swap_samples(sheets: Sheets) -> tuple[Sheets, list[Row]]:
     return sheets, [_note(item, f"points to {file}") for item, file in files.items()]
 
 
-def _mix_units(sheets: Sheets, subject_id: str) -> tuple[Sheets, list[Row]]:
+def _mix_units(sheets: Sheets, trial: Trial, turn: int) -> tuple[Sheets, list[Row]]:
+    subject_id = _subject_of(trial, turn)
+
     def per_microlitre(row: Row) -> Row:
         count = row[_COUNT]
         return {**row, _COUNT: f"{count}000"} if row["subject_id"] == subject_id else row
@@ -62,15 +62,26 @@ def _mix_units(sheets: Sheets, subject_id: str) -> tuple[Sheets, list[Row]]:
     return sheets, [_note(subject_id, "platelets are per microlitre in a column of 10^9/L")]
 
 
-def _drop_baseline(sheets: Sheets, subject_id: str) -> tuple[Sheets, list[Row]]:
+def _subject_of(trial: Trial, turn: int) -> str:
+    return trial.subjects[turn % len(trial.subjects)].subject_id
+
+
+def _drop_baseline(sheets: Sheets, trial: Trial, turn: int) -> tuple[Sheets, list[Row]]:
+    subject_id = _subject_of(trial, turn)
     sheets["platelets"] = [r for r in sheets["platelets"] if r["subject_id"] != subject_id or int(r["day"]) > 0]
     return sheets, [_note(subject_id, "no platelet count before treatment")]
 
 
-def _confirm_early(sheets: Sheets, trial: Trial) -> tuple[Sheets, list[Row]]:
+def _confirm_early(sheets: Sheets, trial: Trial, turn: int) -> tuple[Sheets, list[Row]]:
     """A non-responder, best without rescue or spike, is at response level on days 28 and 34 only."""
     pairs = [(s, c) for s, c in zip(trial.subjects, trial.courses, strict=True) if not s.responder]
-    subject, course = next((x for x in pairs if x[0].rescue == "none" and not x[0].has_spike), pairs[-1])
+    if not pairs:
+        raise InputError(
+            "early_confirmation needs a subject who does not respond", where="n_subjects",
+            remedy="Simulate more subjects, or lower share_responders.", code="SIMULATE-OPTION",
+        )  # fmt: skip
+    quiet_ones = [x for x in pairs if x[0].rescue == "none" and not x[0].has_spike and x[0].number > turn]
+    subject, course = [*quiet_ones, pairs[-1]][0]
     shown = {"subject_id": subject.subject_id, _COUNT: str(math.ceil(course.threshold * 1.3))}
     kept = [r for r in sheets["platelets"] if r["subject_id"] != subject.subject_id or int(r["day"]) != EARLY_DAYS[0]]
     added = [{**shown, "day": str(day), "predose": "FALSE", "clumped": "FALSE"} for day in EARLY_DAYS]
@@ -91,3 +102,12 @@ def _place(row: Row) -> tuple[str, int]:
 
 def _note(item: str, what: str) -> Row:
     return {"item": item, "what": what}
+
+
+_IN_SHEETS: Mapping[str, Callable[[Sheets, Trial, int], tuple[Sheets, list[Row]]]] = {
+    "swapped_samples": _swap_samples,
+    "unit_mix": _mix_units,
+    "no_baseline": _drop_baseline,
+    "early_confirmation": _confirm_early,
+}
+"""The faults of sheets; the others befall tubes (`visits.faults_of`)."""

@@ -1,97 +1,250 @@
-"""The 14-colour tube of the simulated trial: its detectors, its markers and how its fluorochromes spill.
+"""Panels as data: the markers of a tube, the cells that it tells apart, and what its populations truly are.
 
-CD16 and CD56 share one fluorochrome, as in many clinical tubes: NK cells are CD3- CD19- CD16+56+. There is no
-CD24 and no CD10 in the tube, so transitional B cells are IgD+ CD27- CD38hi. Regulatory T cells are CD25hi
-CD127low (no FoxP3: the tube is a surface tube).
+A panel is a TOML file in `panels/`, or one of the caller's. It names its markers with their detectors (`light.toml`
+knows how those spill), splits kinds of cells that the trial's tree leaves whole, says how the new kinds look, and
+lists the populations of its template by the kinds that truly belong to them: the truth against which gating is
+judged.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
+from immunoprofile.errors import InputError, closest, printable
+from immunoprofile.simulation.cells import (
+    BEAD,
+    DEAD,
+    DOUBLET,
+    Kind,
+    KindEntry,
+    Looks,
+    build_kind,
+    build_looks,
+    load_cells,
+)
+from immunoprofile.simulation.light import SCATTER, TIME, autofluorescence, load_light, spill_matrix
+from immunoprofile.simulation.parameters import Split
+from immunoprofile.simulation.reading import HERE, Strict, read_data
 from immunoprofile.spillover import Spillover
 
-RANGE = 262144
-"""$PnR of every channel: the 18-bit scale of digital instruments, and the `t` of the template's scales."""
+ALL_EVENTS = "all_events"
+VIABILITY = "Viability"
+PANELS = ("tbnk", "treg", "tcell_memory", "th", "bcell", "immune14")
+"""The panels that come along; each has a template of the same id."""
 
-TIMESTEP = 0.01
-"""Seconds per unit of the Time channel, the value most instruments of this scale write."""
-
-SCATTER = ("FSC-A", "FSC-H", "SSC-A")
-TIME = "Time"
+_OTHERS = (DEAD, DOUBLET)
+_MOST_LABELS = 127
 
 
-@dataclass(frozen=True, slots=True)
-class Dye:
-    """One fluorochrome of the tube: the detector made for it and the marker it is bound to.
+class _Head(Strict):
+    id: str
+    title: str
+    template: str | None = None
+    whole_blood: bool = False
+    optional: tuple[str, ...] = ()
 
-    `autofluorescence` is what an unstained lymphocyte shows in this detector, linear units: highest in the
-    ultraviolet and violet, lowest in the far red.
+
+class _Population(Strict):
+    of: tuple[str, ...]
+    cells: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+
+
+class _PanelFile(Strict):
+    panel: _Head
+    markers: dict[str, str]
+    tube: dict[str, float] | None = None
+    split: tuple[Split, ...] = ()
+    kind: dict[str, KindEntry] = Field(default_factory=dict)
+    population: dict[str, _Population]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Panel:
+    """One tube: its channels, its light, the kinds of cells it tells apart, and its populations.
+
+    Parameters
+    ----------
+    template
+        Id of the gating template made for it.
+    whole_blood
+        Lymphocytes are the share of leukocytes that the subject's blood count says.
+    markers, detectors
+        In file order, as long as each other; scatter and time are not among them.
+    spill : (n_markers, n_markers)
+        Row = fluorochrome, column = detector.
+    kinds, labels
+        The kinds in order; labels are those of the kinds, then dead cells and doublets. A label's index is its code.
+    tube
+        Shares of events where the panel has its own; None for those of the trial's tree.
+    splits
+        How this panel splits what the trial's tree leaves whole.
+    members, denominators
+        pop_id to the labels that truly belong to it, and to the pop_ids it is divided by, the parent first.
     """
 
-    detector: str
-    marker: str
-    autofluorescence: float
+    id: str
+    title: str
+    template: str
+    whole_blood: bool
+    markers: tuple[str, ...]
+    detectors: tuple[str, ...]
+    spill: NDArray[np.float64]
+    autofluorescence: NDArray[np.float64]
+    kinds: tuple[Kind, ...]
+    labels: tuple[str, ...]
+    looks: Looks
+    tube: Mapping[str, float] | None
+    splits: tuple[Split, ...]
+    members: Mapping[str, frozenset[str]]
+    denominators: Mapping[str, tuple[str, ...]]
+
+    @property
+    def lymphocytes(self) -> tuple[str, ...]:
+        """Labels of lymphocytes in order: dead cells and doublets are drawn among them."""
+        return tuple(k.label for k in self.kinds if k.label in self.members["lymphocytes"])
+
+    @property
+    def has_beads(self) -> bool:
+        """True where counting beads may be in the tube."""
+        return BEAD in self.labels
+
+    def labels_of(self, pop_id: str) -> frozenset[str]:
+        """The labels of a population, or of all events."""
+        return frozenset(self.labels) if pop_id == ALL_EVENTS else self.members[pop_id]
+
+    def channel_names(self) -> tuple[str, ...]:
+        """All detectors in file order: scatter, fluorochromes, time."""
+        return (*SCATTER, *self.detectors, TIME)
+
+    def true_spillover(self) -> Spillover:
+        """The matrix with which the tube's light is mixed, as a lab would find it from perfect single stains."""
+        return Spillover(self.detectors, self.spill)
 
 
-DYES: tuple[Dye, ...] = (
-    Dye("BUV395-A", "CD45RA", 70.0),
-    Dye("BUV496-A", "CD4", 110.0),
-    Dye("BUV737-A", "CD8", 40.0),
-    Dye("BUV805-A", "CD3", 25.0),
-    Dye("BV421-A", "CD127", 90.0),
-    Dye("BV510-A", "CD45", 140.0),
-    Dye("BV605-A", "CD27", 80.0),
-    Dye("BV711-A", "CD38", 45.0),
-    Dye("BV786-A", "CCR7", 30.0),
-    Dye("BB515-A", "IgD", 120.0),
-    Dye("PE-A", "CD25", 60.0),
-    Dye("PE-Cy7-A", "CD19", 30.0),
-    Dye("APC-A", "CD16+56", 35.0),
-    Dye("eFluor780-A", "Viability", 25.0),
-)
+@lru_cache(maxsize=64)
+def load_panel(name: str, without: tuple[str, ...] = ()) -> Panel:
+    """A panel by its id, or from a TOML file of the caller's.
 
-DETECTORS: tuple[str, ...] = tuple(d.detector for d in DYES)
-MARKERS: tuple[str, ...] = tuple(d.marker for d in DYES)
+    Parameters
+    ----------
+    name
+        One of `PANELS`, or a path that ends in ``.toml``.
+    without
+        Optional markers that this tube does not have.
 
-# Fluorochrome -> detector -> fraction of its signal seen there. Chosen, not measured: neighbours on the
-# same laser spill most, tandems leak into the detector of their donor, and the matrix is far from
-# symmetric, so that a program that applies it the wrong way round is found out.
-_SPILL: dict[str, dict[str, float]] = {
-    "BUV395-A": {"BUV496-A": 0.025, "BV421-A": 0.012},
-    "BUV496-A": {"BUV395-A": 0.006, "BV510-A": 0.110, "BB515-A": 0.030, "BV605-A": 0.035},
-    "BUV737-A": {"BUV805-A": 0.160, "BV711-A": 0.120, "BV786-A": 0.070, "PE-Cy7-A": 0.015},
-    "BUV805-A": {"BUV737-A": 0.030, "BV786-A": 0.090, "eFluor780-A": 0.045, "PE-Cy7-A": 0.010},
-    "BV421-A": {"BV510-A": 0.055, "BUV395-A": 0.004, "BV605-A": 0.010},
-    "BV510-A": {"BV605-A": 0.150, "BUV496-A": 0.040, "BV711-A": 0.050, "BB515-A": 0.012, "BV786-A": 0.020},
-    "BV605-A": {"PE-A": 0.090, "BV711-A": 0.210, "BV786-A": 0.060, "BV510-A": 0.015},
-    "BV711-A": {"BV786-A": 0.230, "BUV737-A": 0.180, "APC-A": 0.020, "eFluor780-A": 0.040},
-    "BV786-A": {"BUV805-A": 0.120, "eFluor780-A": 0.070, "BV711-A": 0.020},
-    "BB515-A": {"PE-A": 0.060, "BV510-A": 0.020, "BUV496-A": 0.008},
-    "PE-A": {"BV605-A": 0.120, "PE-Cy7-A": 0.018, "BB515-A": 0.010},
-    "PE-Cy7-A": {"PE-A": 0.022, "BV786-A": 0.110, "eFluor780-A": 0.050, "BUV805-A": 0.020},
-    "APC-A": {"eFluor780-A": 0.080, "BV711-A": 0.030, "BUV737-A": 0.015},
-    "eFluor780-A": {"APC-A": 0.045, "BUV805-A": 0.060, "BV786-A": 0.040, "PE-Cy7-A": 0.030},
-}
+    Raises
+    ------
+    InputError
+        No such panel, a marker that cannot be left out, or a file whose parts do not fit together.
+    """
+    if not name.endswith(".toml") and name not in PANELS:
+        raise InputError(
+            f'no panel is called "{printable(name)}"', where="panel", found=name, expected=", ".join(PANELS),
+            remedy=closest(name, PANELS), code="SIMULATE-PANEL",
+        )  # fmt: skip
+    path = Path(name) if name.endswith(".toml") else HERE / "panels" / f"{name}.toml"
+    file = read_data(path, _PanelFile)
+    for marker in without:
+        if marker not in file.panel.optional:
+            raise InputError(
+                f'marker "{printable(marker)}" of panel {file.panel.id} cannot be left out', where="without",
+                remedy=closest(marker, file.panel.optional), code="SIMULATE-PANEL",
+            )  # fmt: skip
+    try:
+        return _build(file, without)
+    except ValueError as error:
+        raise InputError(str(error), path=path, remedy="Correct the panel's file.", code="SIMULATE-DATA") from error
 
 
-def spill_matrix() -> NDArray[np.float64]:
-    """(14, 14): row = fluorochrome, column = detector, 1 on the diagonal; ``observed = true @ matrix``."""
-    matrix = np.eye(len(DETECTORS))
-    for source, seen in _SPILL.items():
-        for detector, fraction in seen.items():
-            matrix[DETECTORS.index(source), DETECTORS.index(detector)] = fraction
-    return matrix
+def _build(file: _PanelFile, without: Sequence[str]) -> Panel:
+    markers = tuple(m for m in file.markers if m not in without)
+    detectors = tuple(file.markers[m] for m in markers)
+    _check_detectors(detectors)
+    kinds = _build_kinds(file)
+    labels = (*(k.label for k in kinds), *_OTHERS)
+    if len(labels) > _MOST_LABELS:
+        raise ValueError(f"{len(labels)} labels are more than the codes of a label column can name")
+    shown = {i: p for i, p in file.population.items() if not set(p.needs) & set(without)}
+    members = {i: frozenset(_expand(i, file, labels)) for i in shown}
+    _check_denominators(shown)
+    if file.panel.whole_blood and "leukocytes" not in shown:
+        raise ValueError("a panel of whole blood needs the population leukocytes")
+    return Panel(
+        id=file.panel.id,
+        title=file.panel.title,
+        template=file.panel.template or file.panel.id,
+        whole_blood=file.panel.whole_blood,
+        markers=markers,
+        detectors=detectors,
+        spill=spill_matrix(detectors),
+        autofluorescence=autofluorescence(detectors),
+        kinds=kinds,
+        labels=labels,
+        looks=build_looks(kinds, markers),
+        tube=file.tube,
+        splits=file.split,
+        members=MappingProxyType(members),
+        denominators=MappingProxyType({i: p.of for i, p in shown.items()}),
+    )
 
 
-def true_spillover() -> Spillover:
-    """The matrix with which the tube's light is mixed, as a lab would find it from perfect single stains."""
-    return Spillover(DETECTORS, spill_matrix())
+def _check_detectors(detectors: Sequence[str]) -> None:
+    known = load_light().detector
+    for detector in detectors:
+        if detector not in known:
+            raise ValueError(f'detector "{detector}" is not in light.toml')
+    if len(set(detectors)) < len(detectors):
+        raise ValueError("two markers are on one detector")
 
 
-def channel_names() -> tuple[str, ...]:
-    """All 18 detectors in file order: scatter, the 14 fluorochromes, time."""
-    return (*SCATTER, *DETECTORS, TIME)
+def _build_kinds(file: _PanelFile) -> tuple[Kind, ...]:
+    """The kinds of the blood in their order, each that the panel splits replaced by its parts; beads last, if any."""
+    blood = load_cells()
+    entries = {**blood.common, **blood.kind, **file.kind}
+    parts = {s.parent: [p.name for p in s.parts] for s in file.split}
+    names: list[str] = []
+    for name in blood.kind:
+        if name != BEAD or BEAD in (file.tube or {}):
+            names += _leaves(name, parts)
+    return tuple(build_kind(name, entries) for name in names)
+
+
+def _leaves(name: str, parts: Mapping[str, Sequence[str]]) -> Iterable[str]:
+    return [leaf for part in parts[name] for leaf in _leaves(part, parts)] if name in parts else [name]
+
+
+def _expand(pop_id: str, file: _PanelFile, labels: Sequence[str], seen: tuple[str, ...] = ()) -> set[str]:
+    """The labels of a population: its cells are labels, kinds that the panel splits, or other populations."""
+    if pop_id in seen:
+        raise ValueError(f'population "{pop_id}" holds itself')
+    parts = {s.parent: [p.name for p in s.parts] for s in file.split}
+    found: set[str] = set()
+    for cell in file.population[pop_id].cells:
+        leaves = set(_leaves(cell, parts))
+        if leaves <= set(labels):
+            found |= leaves
+        elif cell in file.population:
+            found |= _expand(cell, file, labels, (*seen, pop_id))
+        else:
+            raise ValueError(f'population "{pop_id}": "{cell}" is neither a kind of cell nor a population')
+    return found
+
+
+def _check_denominators(populations: Mapping[str, _Population]) -> None:
+    for pop_id, population in populations.items():
+        if not population.of:
+            raise ValueError(f'population "{pop_id}" is divided by nothing')
+        for denom_id in population.of:
+            if denom_id not in populations and denom_id != ALL_EVENTS:
+                raise ValueError(f'population "{pop_id}" is divided by "{denom_id}", which is no population')
+    if "lymphocytes" not in populations:
+        raise ValueError("a panel needs the population lymphocytes: dead cells and doublets are drawn among them")

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 
 import pandas as pd
 
 from immunoprofile.errors import Problem, StudyError, closest, printable
-from immunoprofile.platelets import Rule, cells, check_courses, load_rule, looks_like_path
+from immunoprofile.platelets import Rule, cells, check_courses, check_definitions, load_rule, looks_like_path
 from immunoprofile.platelets.records import Subject
 from immunoprofile.platelets.settings import read_settings
-from immunoprofile.study.plan import Analysis, StudyPlan
+from immunoprofile.populations import TableSettings, default_settings, load_settings
+from immunoprofile.quality import RuleSet, load_quality_rules
+from immunoprofile.study.plan import Analysis, Panel, StudyPlan
 from immunoprofile.study.samples import Sample, check_samples
 from immunoprofile.study.sheet import read_sheet
 
@@ -26,9 +28,13 @@ _OVERRIDE_COLUMNS = ("sample_id", "gate", "who", "date", "reason")
 
 @dataclass(frozen=True, slots=True)
 class PanelChoice:
-    """The template that gates a panel's samples: an id, or the path of a template file."""
+    """The template that gates a panel's samples: an id, or the path of a template file.
+
+    `frozen` is the folder of gates that `gates freeze` wrote, and that are applied as they stand.
+    """
 
     template: str
+    frozen: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +58,10 @@ class Study:
         Id or path of the response definition.
     data_cutoff_day
         Last day of the data; counts after it are ignored. None: no cutoff.
+    tables
+        Interval, thresholds and treatment states of the population tables.
+    quality
+        What is checked, and where each level begins.
     inputs
         Every file read, by its name in study.toml; ``study`` is study.toml.
     """
@@ -69,9 +79,12 @@ class Study:
     baseline: str
     window: tuple[str, ...]
     rule: str
+    also: tuple[str, ...]
     data_cutoff_day: int | None
     analysis: Analysis
     inputs: dict[str, Path]
+    tables: TableSettings = field(default_factory=default_settings)
+    quality: RuleSet = field(default_factory=load_quality_rules)
 
 
 def load_study(path: str | PathLike[str]) -> Study:
@@ -91,16 +104,19 @@ def load_study(path: str | PathLike[str]) -> Study:
     problems: list[Problem] = []
     inputs = {"study": file} | _sheet_paths(plan, file.parent)
     frames = {n: read_sheet(p, problems, may_be_empty=n in _MAY_BE_EMPTY) for n, p in inputs.items() if n != "study"}
-    panels = {name: _panel(name, p.template, file, problems) for name, p in plan.panels.items()}
-    rule = _resolved(plan.response.rule, file.parent)
-    subjects = _check_clinical(frames, inputs, plan, _load_rule(rule, problems), problems)
+    panels = {name: _panel(name, p, file, problems) for name, p in plan.panels.items()}
+    tables = _table_settings(plan, file.parent, problems)
+    quality = _quality_rules(plan, file.parent, problems)
+    rules = tuple(_resolved(r, file.parent) for r in _rules(plan))
+    subjects = _check_clinical(frames, inputs, plan, _load_rules(rules, file, problems), problems)
     samples = _check_samples(frames["samples"], inputs, plan, subjects, problems)
     _check_overrides(frames.get("overrides"), inputs, samples, problems)
     if problems:
         raise StudyError.of(list(dict.fromkeys(problems)))
-    if looks_like_path(rule):
-        inputs["rule"] = Path(rule)
-    return _study(plan, file, samples, frames, panels, rule, inputs)
+    inputs |= {f"rule {Path(r).name}" if i else "rule": Path(r) for i, r in enumerate(rules) if looks_like_path(r)}
+    if plan.quality.rules is not None:
+        inputs["quality rules"] = file.parent / plan.quality.rules
+    return replace(_study(plan, file, samples, frames, panels, rules, inputs), tables=tables, quality=quality)
 
 
 def _study(
@@ -109,7 +125,7 @@ def _study(
     samples: tuple[Sample, ...],
     frames: dict[str, pd.DataFrame | None],
     panels: dict[str, PanelChoice],
-    rule: str,
+    rules: tuple[str, ...],
     inputs: dict[str, Path],
 ) -> Study:
     return Study(
@@ -125,7 +141,8 @@ def _study(
         panels=panels,
         baseline=plan.visits.baseline,
         window=plan.visits.window,
-        rule=rule,
+        rule=rules[0],
+        also=rules[1:],
         data_cutoff_day=plan.response.data_cutoff_day,
         analysis=plan.analysis,
         inputs=inputs,
@@ -142,21 +159,62 @@ def _resolved(name: str, folder: Path) -> str:
     return str(folder / name) if looks_like_path(name) else name
 
 
-def _panel(name: str, template: str, file: Path, problems: list[Problem]) -> PanelChoice:
+def _panel(name: str, panel: Panel, file: Path, problems: list[Problem]) -> PanelChoice:
+    template = panel.template
     resolved = _resolved(template, file.parent)
     if looks_like_path(template) and not Path(resolved).is_file():
         what, place = f'template "{printable(template)}" does not exist', f"panels.{printable(name)}.template"
         remedy = "Check the path, which is relative to study.toml."
         problems.append(Problem(what, str(file), place, found=template, remedy=remedy, code="STUDY-TEMPLATE"))
-    return PanelChoice(resolved)
+    frozen = None if panel.frozen is None else file.parent / panel.frozen
+    if frozen is not None and not frozen.is_dir():
+        what, place = f'folder "{printable(panel.frozen)}" does not exist', f"panels.{printable(name)}.frozen"
+        remedy = "Write it with `immunoprofile gates freeze`, or take the key out."
+        problems.append(Problem(what, str(file), place, found=panel.frozen, remedy=remedy, code="STUDY-FROZEN"))
+    return PanelChoice(resolved, frozen)
 
 
-def _load_rule(rule: str, problems: list[Problem]) -> Rule | None:
+def _table_settings(plan: StudyPlan, folder: Path, problems: list[Problem]) -> TableSettings:
+    own = {name: getattr(plan.tables, name) for name in ("thresholds", "states")}
     try:
-        return load_rule(rule)
+        return load_settings(
+            interval=plan.tables.interval, **{n: None if p is None else folder / p for n, p in own.items()}
+        )
     except StudyError as error:
         problems.extend(error.problems)
+        return default_settings()
+
+
+def _quality_rules(plan: StudyPlan, folder: Path, problems: list[Problem]) -> RuleSet:
+    own = plan.quality.rules
+    try:
+        return load_quality_rules(None if own is None else folder / own)
+    except StudyError as error:
+        problems.extend(error.problems)
+        return load_quality_rules()
+
+
+def _rules(plan: StudyPlan) -> tuple[str, ...]:
+    """The study's definition, then those beside it; one that is named twice once."""
+    return tuple(dict.fromkeys((plan.response.rule, *plan.response.also)))
+
+
+def _load_rules(rules: tuple[str, ...], file: Path, problems: list[Problem]) -> Rule | None:
+    """The study's own rule; the problems of every rule, and of definitions that share an id."""
+    loaded: list[Rule] = []
+    before = len(problems)
+    for rule in rules:
+        try:
+            loaded.append(load_rule(rule))
+        except StudyError as error:
+            problems.extend(error.problems)
+    if len(problems) > before:
         return None
+    try:
+        check_definitions(loaded)
+    except StudyError as error:
+        problems.extend(replace(p, path=str(file), where="response.also") for p in error.problems)
+    return loaded[0]
 
 
 def _check_clinical(

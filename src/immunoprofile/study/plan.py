@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StrictInt, model_validator
 
+from immunoprofile.platelets import BESIDE
 from immunoprofile.platelets.settings import Strict, not_empty
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -25,9 +26,10 @@ class Files(Strict):
 
 
 class Panel(Strict):
-    """One panel: the template that gates its samples, an id or a path."""
+    """One panel: the template that gates its samples, an id or a path; the folder of its frozen gates, if any."""
 
     template: Name
+    frozen: Name | None = None
 
 
 class Visits(Strict):
@@ -46,9 +48,10 @@ class Visits(Strict):
 
 
 class Response(Strict):
-    """The response definition, an id or a path, and the last day of the data."""
+    """The response definition, an id or a path, those reported beside it, and the last day of the data."""
 
     rule: Name = "iwg-2009"
+    also: tuple[Name, ...] = BESIDE
     data_cutoff_day: Annotated[StrictInt, Field(ge=0)] | None = None
 
 
@@ -58,6 +61,20 @@ class PrimaryEndpoint(Strict):
     pop_id: PopId
     denom_id: PopId
     measure: Literal["logit_frac", "log_cells_per_ul", "log_mfi"]
+
+
+class Tables(Strict):
+    """How population tables are made: interval of fractions, and a laboratory's own thresholds and treatment states."""
+
+    interval: Literal["wilson", "clopper_pearson"] = "wilson"
+    thresholds: Name | None = None
+    states: Name | None = None
+
+
+class Quality(Strict):
+    """A laboratory's own quality rules; those of the program where none."""
+
+    rules: Name | None = None
 
 
 class Analysis(Strict):
@@ -75,4 +92,6 @@ class StudyPlan(Strict):
     panels: Annotated[dict[Name, Panel], AfterValidator(not_empty)]
     visits: Visits
     response: Response = Field(default_factory=Response)
+    tables: Tables = Field(default_factory=Tables)
+    quality: Quality = Field(default_factory=Quality)
     analysis: Analysis

@@ -16,6 +16,7 @@ from immunoprofile.platelets import cells
 from immunoprofile.platelets.cells import Row
 from immunoprofile.platelets.records import Subject
 from immunoprofile.platelets.sheets import claim_id, report_unknown_subject
+from immunoprofile.populations import default_settings
 from immunoprofile.study.sheet import read_sheet
 
 _CONTROL = re.compile(r"unstained|bridge|(fmo|single):.*\S.*")
@@ -127,6 +128,8 @@ def _sample(row: Row, folder: Path, in_study: bool, subjects: Mapping[str, Subje
     subject = _subject(row, subjects, required=patient)
     if name is None or file is None:
         return None
+    amounts = {column: _amount(row, column) for column in _AMOUNTS}
+    _check_amounts(row, amounts)
     return Sample(
         sample_id=name,
         file=folder / file,
@@ -141,7 +144,7 @@ def _sample(row: Row, folder: Path, in_study: bool, subjects: Mapping[str, Subje
         collection_date=cells.calendar_date(row, "collection_date"),
         note=row.cells.get("note"),
         line=row.line,
-        **{column: _amount(row, column) for column in _AMOUNTS},
+        **amounts,
     )
 
 
@@ -172,6 +175,34 @@ def _amount(row: Row, column: str) -> float | None:
     if number is not None and column == "viability_frac" and number > 1:
         row.report(f"{printable(number)} is above 1", column, "Write a fraction, not percent.", "SHEET-NUMBER")
     return None if number is None else float(number)
+
+
+_OTHER_UNITS = {
+    "wbc_1e9_per_l": "It may be per microlitre or a percentage.",
+    "lymph_abs_1e9_per_l": "It may be per microlitre or a percentage.",
+    "beads_added": "It may be in thousands, or per millilitre.",
+    "sample_volume_ul": "It may be in millilitres.",
+}
+
+
+def _check_amounts(row: Row, amounts: Mapping[str, float | None]) -> None:
+    """Amounts that look like another unit are refused, never converted; so are amounts that need each other."""
+    limits = default_settings()
+    for column, hint in _OTHER_UNITS.items():
+        value = amounts[column]
+        least, most = (limits.thresholds.get(f"{column}_{end}") for end in ("min", "max"))
+        low = value is not None and least is not None and value < least.value
+        if low or (value is not None and most is not None and value > most.value):
+            what = f"{value:g} looks like another unit"
+            row.report(what, column, f"{hint} Write it in the unit of the column's name.", "SHEET-UNIT")
+    beads, volume = amounts["beads_added"], amounts["sample_volume_ul"]
+    if beads is not None and volume is None:
+        remedy = "Add the microlitres of blood that were stained, or clear beads_added."
+        row.report("beads_added needs sample_volume_ul", "sample_volume_ul", remedy, "SHEET-BLANK")
+    lymphocytes, leukocytes = amounts["lymph_abs_1e9_per_l"], amounts["wbc_1e9_per_l"]
+    if lymphocytes is not None and leukocytes is not None and lymphocytes > leukocytes:
+        what = f"{lymphocytes:g} lymphocytes are more than {leukocytes:g} leukocytes"
+        row.report(what, "lymph_abs_1e9_per_l", "One of them may be in another unit or a percentage.", "SHEET-UNIT")
 
 
 def _check_unique(rows: Sequence[Row]) -> None:

@@ -30,9 +30,11 @@ def read_sheet(path: Path, problems: list[Problem], *, may_be_empty: bool = Fals
     may_be_empty
         Is a sheet with a header and no rows in order?
 
-    Notes ----- Names and cells lose blanks at their ends and are composed (NFC); a blank cell or ``NA`` is
-    missing. Rows without any text are passed over, and so are columns without a name and without text, as
-    spreadsheets leave them.
+    Notes
+    -----
+    Names and cells lose blanks at their ends and are composed (NFC); a blank cell or ``NA`` is missing. Rows
+    without any text are passed over, and so are columns without a name and without text, as spreadsheets leave
+    them.
     """
     text = _read_text(path, problems)
     if text is None:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from immunoprofile.errors import Problem, closest, printable
-from immunoprofile.gating.gates import Boolean, Ellipsoid, Gate, Geometry, Polygon, Rectangle, Term
+from immunoprofile.gating.expectations import Expectation, TemplateTest
+from immunoprofile.gating.gates import AutoRule, Boolean, Ellipsoid, Gate, Geometry, Polygon, Rectangle, Term
 from immunoprofile.gating.paths import ROOT, AmbiguousPathError, find_path, join_path, make_id, split_path
 from immunoprofile.gating.template import ROOT_ID, Limit, Report
 
@@ -31,6 +32,7 @@ class Draft:
     name_hipc: str | None = None
     role: str | None = None
     path: str | None = None
+    auto: AutoRule | None = None
 
 
 Complain = Callable[[str, str, str | None, str], None]
@@ -48,6 +50,7 @@ class Assembled:
     reports: tuple[Report, ...]
     limits: tuple[tuple[str, Limit], ...]
     problems: tuple[Problem, ...]
+    tests: tuple[TemplateTest, ...] = ()
 
 
 def assemble(
@@ -55,6 +58,7 @@ def assemble(
     reports: Sequence[tuple[str, str, Sequence[str]]],
     limits: Sequence[tuple[str, str, Limit]],
     file: str,
+    tests: Sequence[tuple[str, TemplateTest]] = (),
 ) -> Assembled:
     """Give every draft its path and id, resolve every reference, check every shape.
 
@@ -64,6 +68,8 @@ def assemble(
         (place, population, denominators) as written.
     limits
         (place, population, limit) as written.
+    tests
+        (place, test) with populations and denominators as written.
     """
     problems: list[Problem] = []
 
@@ -83,7 +89,8 @@ def assemble(
         path = names.find(where, query, complain)
         if path is not None:
             found_limits.append((path, limit))
-    return Assembled(tuple(gates), tuple(found_reports), tuple(found_limits), tuple(problems))
+    found_tests = tuple(_test(names, where, test, complain) for where, test in tests)
+    return Assembled(tuple(gates), tuple(found_reports), tuple(found_limits), tuple(problems), found_tests)
 
 
 def _paths(drafts: Sequence[Draft], complain: Complain) -> dict[int, str]:
@@ -192,6 +199,7 @@ def _gates(drafts: Sequence[Draft], paths: dict[int, str], complain: Complain) -
                 draft.cell_ontology,
                 draft.name_hipc,
                 draft.role,
+                draft.auto,
             )
         )
     return _resolve_terms(gates, {p: drafts[n].where for n, p in paths.items()}, complain)
@@ -282,6 +290,24 @@ def _reports(names: _Names, reports: Sequence[tuple[str, str, Sequence[str]]], c
                 )
         found[path] = tuple(t for t in tops if t is not None)
     return [Report(p, d) for p, d in found.items()]
+
+
+def _test(names: _Names, where: str, test: TemplateTest, complain: Complain) -> TemplateTest:
+    """A test with whole paths; what cannot be found is complained of and left out."""
+    found: list[Expectation] = []
+    for wanted in test.expectations:
+        place = f"{where}.expect.{printable(wanted.path)}"
+        path = names.find(place, wanted.path, complain)
+        whole = None
+        if wanted.denominator is not None:
+            whole = names.find(f"{place}.frac_of", wanted.denominator, complain)
+        elif wanted.quantity == "frac_of_parent" and path is not None:
+            whole = names.parent.get(path)
+            if whole is None:
+                complain(place, f'"{ROOT}" has no parent', "Give its count.", "TEST-ROOT")
+        if path is not None and (whole is not None or wanted.quantity in {"count", "f1"}):
+            found.append(replace(wanted, path=path, denominator=whole))
+    return replace(test, expectations=tuple(found))
 
 
 def shape_complaints(geometry: Geometry) -> list[tuple[str, str]]:

@@ -34,7 +34,7 @@ from immunoprofile.gating.formats.gatingml_tree import (
 from immunoprofile.gating.formats.gatingml_words import GATES, GATING, RESTS, RefusalError
 from immunoprofile.gating.formats.xmlfile import parse_xml
 from immunoprofile.gating.paths import ROOT, make_id
-from immunoprofile.gating.template import Compensation, GatingTemplate, Limit, Marker
+from immunoprofile.gating.template import Compensation, GatingTemplate, Limit, Marker, Quality
 
 if TYPE_CHECKING:
     from immunoprofile.gating.formats.gatingml_info import TemplateInfo
@@ -221,4 +221,5 @@ def _template(found: Definitions, assembled: Assembled, missing: Missing | None,
         assembled.limits,
         file,
         refused,
+        Quality() if info.quality is None else Quality(**info.quality.model_dump()),
     )

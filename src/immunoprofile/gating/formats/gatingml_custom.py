@@ -13,14 +13,23 @@ from typing import TYPE_CHECKING, Any
 
 from immunoprofile.errors import printable
 from immunoprofile.gating.formats.gatingml_words import CUSTOM_INFO, RefusalError, local, namespace
-from immunoprofile.gating.gates import FILE, UNCOMPENSATED
+from immunoprofile.gating.gates import FILE, UNCOMPENSATED, AutoRule, Dimension
 from immunoprofile.gating.template import Compensation
 
 if TYPE_CHECKING:
-    from immunoprofile.gating.formats.gatingml_info import CompensationInfo
+    from immunoprofile.gating.formats.gatingml_info import CompensationInfo, GateInfo
 
 SPACE = "urn:immunoprofile:gating-ml:1"
 _ANY_VERSION = "urn:immunoprofile:gating-ml:"
+
+
+def rule_of(info: GateInfo | None, dimensions: tuple[Dimension, ...]) -> AutoRule | None:
+    """The automatic rule that a gate was written with, if any."""
+    if info is None or info.auto is None:
+        return None
+    given: dict[str, Any] = info.auto.model_dump(exclude={"method"}, exclude_none=True)
+    settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
+    return AutoRule(info.auto.method, dimensions, **settings)
 
 
 def template_compensation(comp: Compensation | CompensationInfo) -> str:

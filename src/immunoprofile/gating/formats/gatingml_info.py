@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict, fields
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from immunoprofile.errors import printable
 from immunoprofile.gating.formats.gatingml_custom import is_xml_text
-from immunoprofile.gating.gates import Boolean, Dimension, Gate, Rectangle
-from immunoprofile.gating.template import GatingTemplate
+from immunoprofile.gating.formats.shape import AutoShape, QualityShape
+from immunoprofile.gating.gates import AutoRule, Boolean, Dimension, Gate, Method, Pool, Rectangle
+from immunoprofile.gating.template import GatingTemplate, Quality
 
 _MOST = 2_000
 
@@ -34,6 +36,24 @@ class AxisInfo(_Info):
     as_template: bool = False
 
 
+class AutoInfo(_Info):
+    """An automatic gate's rule; its axes are the gate's, whose shape in XML is the fallback."""
+
+    method: Method
+    keep: Literal["above", "below"] | None = None
+    between: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+    pool: Pool
+    fit: Literal["baseline", "all"]
+    quantile: float | None = None
+    components: int | None = None
+    target: Annotated[list[float], Field(max_length=2)] | None = None
+    angles: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+    width: float | None = None
+    bandwidth: float | None = None
+    drift: float | None = None
+    min_events: int
+
+
 class GateInfo(_Info):
     """What a gate is called. `divider` and `operation` are what its shape in XML cannot say."""
 
@@ -46,6 +66,14 @@ class GateInfo(_Info):
     axes: Annotated[list[AxisInfo], Field(max_length=_MOST)] = []
     divider: Text | None = None
     operation: Literal["or"] | None = None
+    auto: AutoInfo | None = None
+
+    @model_validator(mode="after")
+    def _rule(self) -> GateInfo:
+        if self.auto is not None:
+            axes = dict(zip("xy", ("x", "y")[: len(self.axes)], strict=False))
+            AutoShape.model_validate(axes | self.auto.model_dump(exclude_none=True))
+        return self
 
 
 class QuadrantsInfo(_Info):
@@ -107,6 +135,7 @@ class TemplateInfo(_Info):
     compensation: CompensationInfo
     reports: Annotated[list[ReportInfo], Field(max_length=_MOST)]
     limits: Annotated[list[LimitInfo], Field(max_length=_MOST)]
+    quality: QualityShape | None = None
 
 
 INFO: dict[str, type[_Info]] = {"gate": GateInfo, "quadrants": QuadrantsInfo, "template": TemplateInfo}
@@ -154,6 +183,7 @@ def template_info(template: GatingTemplate, dimensions: Mapping[str, str], matri
             )
             for path, limit in template.limits
         ],
+        quality=None if template.quality == Quality() else QualityShape(**asdict(template.quality)),
     )
 
 
@@ -171,7 +201,13 @@ def gate_info(gate: Gate, *, part: bool = False) -> GateInfo:
         axes=[] if part else [axis_info(d) for d in geometry.dimensions],
         divider=geometry.divider if isinstance(geometry, Rectangle) and not part else None,
         operation="or" if alone else None,
+        auto=None if gate.auto is None else _auto_info(gate.auto),
     )
+
+
+def _auto_info(rule: AutoRule) -> AutoInfo:
+    settings = {f.name: getattr(rule, f.name) for f in fields(rule) if f.name != "dimensions"}
+    return AutoInfo.model_validate({k: list(v) if isinstance(v, tuple) else v for k, v in settings.items()})
 
 
 def axis_info(dimension: Dimension) -> AxisInfo:
@@ -181,7 +217,8 @@ def axis_info(dimension: Dimension) -> AxisInfo:
 
 def info_text(info: _Info) -> str:
     """JSON that XML can hold, in letters where it can hold those."""
-    value = info.model_dump(exclude_defaults=isinstance(info, GateInfo | QuadrantsInfo))
+    usual = {"quality"} if isinstance(info, TemplateInfo) and info.quality is None else None
+    value = info.model_dump(exclude_defaults=isinstance(info, GateInfo | QuadrantsInfo), exclude=usual)
     plain = json.dumps(value, ensure_ascii=False)
     return plain if is_xml_text(plain) else json.dumps(value)
 

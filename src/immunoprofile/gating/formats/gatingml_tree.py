@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from immunoprofile.errors import Problem, printable
 from immunoprofile.gating.formats.assembly import Draft
-from immunoprofile.gating.formats.gatingml_custom import cytobank_text, read_info
+from immunoprofile.gating.formats.gatingml_custom import cytobank_text, read_info, rule_of
 from immunoprofile.gating.formats.gatingml_definitions import Definitions
 from immunoprofile.gating.formats.gatingml_shapes import read_geometry, read_quadrants
 from immunoprofile.gating.formats.gatingml_words import (
@@ -281,4 +281,5 @@ def _draft(population: Population, populations: dict[str, Population]) -> Draft:
         population.label,
         *names[1:],
         path=population.path,
+        auto=None if geometry is None else rule_of(info, geometry.dimensions),
     )

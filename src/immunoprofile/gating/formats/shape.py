@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from immunoprofile.errors import Problem, closest, printable
+from immunoprofile.gating.formats.shape_scales import Fraction, Model, Name, Number, ScaleShape
 
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
 Pair = tuple[Number, Number]
 Corner = Literal["++", "+-", "-+", "--"]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, populate_by_name=True)
-
-
-class TemplateHead(_Model):
+class TemplateHead(Model):
     """[template]"""
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=64)]
@@ -27,7 +22,7 @@ class TemplateHead(_Model):
     status: Literal["draft", "locked", "retired"] = "draft"
 
 
-class RatioShape(_Model):
+class RatioShape(Model):
     """ratio = { top, bottom, a, b, c }: a (top - b) / (bottom - c) of two markers"""
 
     top: Name
@@ -37,7 +32,7 @@ class RatioShape(_Model):
     c: Number = 0.0
 
 
-class MarkerShape(_Model):
+class MarkerShape(Model):
     """A row of [markers]"""
 
     names: Annotated[list[Name], Field(min_length=1)] | None = None
@@ -48,97 +43,23 @@ class MarkerShape(_Model):
     compensation: Name | None = None
 
 
-class _Clipped(_Model):
-    """low and high clip what the scale gives"""
-
-    low: Number | None = None
-    high: Number | None = None
-
-
-class LinearShape(_Clipped):
-    """kind = "linear" """
-
-    kind: Literal["linear"]
-    t: Number
-    a: Number = 0.0
-
-
-class IdentityShape(_Clipped):
-    """kind = "identity" """
-
-    kind: Literal["identity"]
-
-
-class LogShape(_Clipped):
-    """kind = "log" """
-
-    kind: Literal["log"]
-    t: Number
-    m: Number
-
-
-class AsinhShape(_Clipped):
-    """kind = "asinh" """
-
-    kind: Literal["asinh"]
-    t: Number
-    m: Number
-    a: Number = 0.0
-
-
-class LogicleShape(_Clipped):
-    """kind = "logicle" """
-
-    kind: Literal["logicle"]
-    t: Number
-    w: Number
-    m: Number
-    a: Number = 0.0
-
-
-class HyperlogShape(_Clipped):
-    """kind = "hyperlog" """
-
-    kind: Literal["hyperlog"]
-    t: Number
-    w: Number
-    m: Number
-    a: Number = 0.0
-
-
-class BiexShape(_Clipped):
-    """kind = "flowjo_biex" """
-
-    kind: Literal["flowjo_biex"]
-    neg: Number
-    width: Number
-    pos: Number
-    max: Number
-
-
-ScaleShape = Annotated[
-    LinearShape | IdentityShape | LogShape | AsinhShape | LogicleShape | HyperlogShape | BiexShape,
-    Field(discriminator="kind"),
-]
-
-
-class MatrixShape(_Model):
+class MatrixShape(Model):
     """matrices.NAME = { file, fluorochromes }: a matrix whose rows are not called as its detectors"""
 
     file: Name
     fluorochromes: Annotated[list[Name], Field(min_length=1)]
 
 
-class CompensationShape(_Model):
+class CompensationShape(Model):
     """[compensation]"""
 
     source: Literal["file", "matrix", "none"] = "file"
     matrix: Name | None = None
     missing: Literal["error", "allow"] = "error"
-    matrices: dict[Name, Name | MatrixShape] = {}
+    matrices: dict[Name, Name | MatrixShape] = Field(default_factory=dict)
 
 
-class BoundsShape(_Model):
+class BoundsShape(Model):
     """min and max of one marker"""
 
     min: Number | None = None
@@ -151,7 +72,7 @@ class RangeShape(BoundsShape):
     x: Name
 
 
-class PolygonShape(_Model):
+class PolygonShape(Model):
     """polygon = { x, y, vertices }"""
 
     x: Name
@@ -160,7 +81,7 @@ class PolygonShape(_Model):
     bins: Annotated[int, Field(gt=0)] | None = None
 
 
-class EllipseShape(_Model):
+class EllipseShape(Model):
     """ellipse = { x, y, center, covariance, distance_square }"""
 
     x: Name
@@ -171,7 +92,7 @@ class EllipseShape(_Model):
     bins: Annotated[int, Field(gt=0)] | None = None
 
 
-class EllipsoidShape(_Model):
+class EllipsoidShape(Model):
     """ellipsoid = { dimensions, center, covariance, distance_square }"""
 
     dimensions: list[Name]
@@ -181,7 +102,7 @@ class EllipsoidShape(_Model):
     bins: Annotated[int, Field(gt=0)] | None = None
 
 
-class QuadrantShape(_Model):
+class QuadrantShape(Model):
     """quadrant = { x, y, x_at, y_at, names, ids }"""
 
     x: Name
@@ -189,13 +110,13 @@ class QuadrantShape(_Model):
     x_at: Number
     y_at: Number
     names: dict[Corner, Name]
-    ids: dict[Corner, Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]] = {}
-    cell_ontology: dict[Corner, str] = {}
-    name_hipc: dict[Corner, str] = {}
-    labels: dict[Corner, str] = {}
+    ids: dict[Corner, Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]] = Field(default_factory=dict)
+    cell_ontology: dict[Corner, str] = Field(default_factory=dict)
+    name_hipc: dict[Corner, str] = Field(default_factory=dict)
+    labels: dict[Corner, str] = Field(default_factory=dict)
 
 
-class BooleanShape(_Model):
+class BooleanShape(Model):
     """boolean = { and = [..] } | { or = [..] } | { not = [..] }"""
 
     all_of: list[Name] | None = Field(default=None, alias="and")
@@ -210,11 +131,94 @@ class BooleanShape(_Model):
         return self
 
 
+class AutoShape(Model):
+    """auto = { method, x, y, keep, between, pool, fit, ... }: a gate that is found in the data"""
+
+    method: Literal["valley", "tail", "quantile", "fmo", "mixture", "singlets", "separate"]
+    x: Name
+    y: Name | None = None
+    keep: Literal["above", "below"] | None = None
+    between: Pair | None = None
+    pool: Literal["sample", "subject", "visit", "batch"] = "subject"
+    fit: Literal["baseline", "all"] = "baseline"
+    quantile: Annotated[float, Field(gt=0, lt=1)] | None = None
+    components: Annotated[int, Field(ge=2, le=12)] | None = None
+    target: Annotated[list[Number], Field(min_length=1, max_length=2)] | None = None
+    angles: Pair | None = None
+    width: Annotated[float, Field(gt=0)] | None = None
+    bandwidth: Annotated[float, Field(gt=0)] | None = None
+    drift: Annotated[float, Field(gt=0)] | None = None
+    min_events: Annotated[int, Field(ge=20)] = 200
+
+    @model_validator(mode="after")
+    def _sense(self) -> AutoShape:
+        for complaint in _auto_complaints(self):
+            raise ValueError(complaint)
+        return self
+
+
+_COMMON_KEYS = {"method", "x", "pool", "fit", "drift", "min_events"}
+_CUT_KEYS = {"keep", "between"}
+METHOD_KEYS = {
+    ("valley", 1): _CUT_KEYS | {"bandwidth"},
+    ("tail", 1): _CUT_KEYS | {"bandwidth", "quantile"},
+    ("quantile", 1): _CUT_KEYS | {"quantile"},
+    ("fmo", 1): _CUT_KEYS | {"quantile"},
+    ("mixture", 1): _CUT_KEYS | {"components", "target"},
+    ("mixture", 2): {"y", "components", "target", "quantile"},
+    ("singlets", 2): {"y", "width"},
+    ("separate", 2): {"y", "target", "angles", "bandwidth"},
+}
+"""Keys that a method understands, by its number of axes."""
+
+
+def _auto_complaints(auto: AutoShape) -> list[str]:
+    axes = 1 if auto.y is None else 2
+    known = METHOD_KEYS.get((auto.method, axes))
+    if known is None:
+        return [f"method {auto.method} works on {'two axes: give y' if axes == 1 else 'one axis: leave y out'}"]
+    found = [
+        f"method {auto.method} has no {key}; it has {', '.join(sorted(known | _COMMON_KEYS))}"
+        for key in sorted(auto.model_fields_set - known - _COMMON_KEYS)
+    ]
+    if axes == 1 and auto.keep is None:
+        found.append('keep is missing: write "above" or "below"')
+    if auto.between is not None and not auto.between[0] < auto.between[1]:
+        found.append("between is not in rising order")
+    if auto.angles is not None and not 0 <= auto.angles[0] <= auto.angles[1] <= 180:
+        found.append("angles must rise and lie between 0 and 180 degrees")
+    needs_target = (auto.method, axes) in {("mixture", 2), ("separate", 2)}
+    if (auto.target is not None or needs_target) and len(auto.target or ()) != axes:
+        found.append(f"target must be a point on {axes} {'axis' if axes == 1 else 'axes'}")
+    if auto.method == "tail" and auto.quantile is not None and auto.quantile <= 0.5:
+        found.append("quantile of a tail must be above 0.5: half of a peak lies before its mode")
+    return found
+
+
+FALLBACKS = ("range", "rectangle", "polygon", "ellipse")
+
+
+class FallbackShape(Model):
+    """fallback = { range = { ... } }: what an automatic gate is where the data do not show it"""
+
+    range: RangeShape | None = None
+    rectangle: dict[Name, BoundsShape] | None = None
+    polygon: PolygonShape | None = None
+    ellipse: EllipseShape | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> FallbackShape:
+        given = [g for g in FALLBACKS if getattr(self, g) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of {', '.join(FALLBACKS)}; there are {len(given)}")
+        return self
+
+
 GEOMETRIES = ("range", "rectangle", "polygon", "ellipse", "ellipsoid", "quadrant", "boolean")
 Role = Literal["singlets", "live", "lymphocytes", "leukocytes", "t", "cd4", "cd8", "b", "nk", "beads"]
 
 
-class GateShape(_Model):
+class GateShape(Model):
     """A [[gate]]"""
 
     name: Name | None = None
@@ -232,32 +236,96 @@ class GateShape(_Model):
     ellipsoid: EllipsoidShape | None = None
     quadrant: QuadrantShape | None = None
     boolean: BooleanShape | None = None
+    auto: AutoShape | None = None
+    fallback: FallbackShape | None = None
 
     @model_validator(mode="after")
     def _one(self) -> GateShape:
         given = [g for g in GEOMETRIES if getattr(self, g) is not None]
+        if self.auto is not None or self.fallback is not None:
+            return self._automatic(given)
         if len(given) != 1:
             raise ValueError(f"give exactly one of {', '.join(GEOMETRIES)}; there are {len(given)}")
         if self.name is None and self.quadrant is None:
             raise ValueError("a gate needs a name")
         return self
 
+    def _automatic(self, given: list[str]) -> GateShape:
+        if self.fallback is None:
+            raise ValueError("auto needs a fallback: what the gate is where the data do not show it")
+        if self.auto is None:
+            raise ValueError("fallback goes with auto, and only with it")
+        if given:
+            raise ValueError(f"auto takes the place of {', '.join(given)}: write that inside fallback = {{ ... }}")
+        if self.name is None:
+            raise ValueError("a gate needs a name")
+        return self
 
-class ReportShape(_Model):
+
+class ReportShape(Model):
     """A [[report]]"""
 
     population: Name
-    of: list[Name] = []
+    of: list[Name] = Field(default_factory=list)
 
 
-class LimitShape(_Model):
+class LimitShape(Model):
     """A row of [limits]"""
 
     warn_denominator_below: Annotated[int, Field(ge=0)] | None = None
     not_evaluable_denominator_below: Annotated[int, Field(ge=0)] | None = None
 
 
-class TemplateShape(_Model):
+class QualityShape(Model):
+    """[quality]"""
+
+    time: Literal["off", "flag", "remove"] = "flag"
+    margins: Literal["off", "flag", "remove"] = "flag"
+    doublets: Literal["off", "flag", "remove"] = "flag"
+
+
+class ExpectShape(Model):
+    """expect."POPULATION" = { count | frac_of_parent | frac_of, tolerance, f1, label }"""
+
+    count: Annotated[int, Field(ge=0)] | None = None
+    frac_of_parent: Fraction | None = None
+    frac_of: Annotated[dict[Name, Fraction], Field(min_length=1)] | None = None
+    tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    f1: Fraction | None = None
+    label: Name | Annotated[list[Name], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _sense(self) -> ExpectShape:
+        fractions = self.frac_of_parent is not None or self.frac_of is not None
+        if self.count is None and not fractions and self.f1 is None:
+            raise ValueError("says nothing: give count, frac_of_parent, frac_of or f1")
+        if self.count is not None and fractions:
+            raise ValueError("give a count or fractions, not both: they share one tolerance")
+        if fractions and self.tolerance is None:
+            raise ValueError("a fraction needs a tolerance")
+        if self.tolerance is not None and self.count is None and not fractions:
+            raise ValueError("tolerance goes with a count or a fraction; f1 is the least that is accepted")
+        if (self.f1 is None) != (self.label is None):
+            raise ValueError("f1 and label go together")
+        return self
+
+
+class TestShape(Model):
+    """A [[test]]"""
+
+    sample: Name
+    labels: Name | None = None
+    label_column: Name = "label"
+    expect: Annotated[dict[Name, ExpectShape], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _sense(self) -> TestShape:
+        if self.labels is None and any(e.f1 is not None for e in self.expect.values()):
+            raise ValueError("f1 needs labels: the table with the label of each event")
+        return self
+
+
+class TemplateShape(Model):
     """A whole template file"""
 
     template: TemplateHead
@@ -265,8 +333,10 @@ class TemplateShape(_Model):
     scales: dict[Name, ScaleShape]
     compensation: CompensationShape = CompensationShape()
     gate: Annotated[list[GateShape], Field(min_length=1, max_length=2000)]
-    report: list[ReportShape] = []
-    limits: dict[Name, LimitShape] = {}
+    report: list[ReportShape] = Field(default_factory=list)
+    limits: dict[Name, LimitShape] = Field(default_factory=dict)
+    quality: QualityShape = QualityShape()
+    test: list[TestShape] = Field(default_factory=list)
 
 
 def shape_problems(error: ValidationError, path: str, root: type[BaseModel]) -> list[Problem]:

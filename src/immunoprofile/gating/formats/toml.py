@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -16,19 +17,24 @@ from immunoprofile.errors import (
     closest,
     printable,
 )
+from immunoprofile.gating.expectations import Expectation, TemplateTest
 from immunoprofile.gating.formats.assembly import Draft, assemble
 from immunoprofile.gating.formats.shape import (
+    AutoShape,
+    FallbackShape,
     GateShape,
     MarkerShape,
     MatrixShape,
     QuadrantShape,
-    ScaleShape,
     TemplateShape,
+    TestShape,
     shape_problems,
 )
+from immunoprofile.gating.formats.shape_scales import ScaleShape
 from immunoprofile.gating.gates import (
     FILE,
     UNCOMPENSATED,
+    AutoRule,
     Boolean,
     Dimension,
     Ellipsoid,
@@ -38,7 +44,7 @@ from immunoprofile.gating.gates import (
     Rectangle,
     Term,
 )
-from immunoprofile.gating.template import Compensation, GatingTemplate, Limit, Marker
+from immunoprofile.gating.template import Compensation, GatingTemplate, Limit, Marker, Quality
 from immunoprofile.scales import KINDS, Scale
 from immunoprofile.spillover import Spillover, read_spillover
 
@@ -151,6 +157,7 @@ def _sense(shape: TemplateShape, path: Path) -> GatingTemplate:
             for n, x in shape.limits.items()
         ],
         str(path),
+        [(f"test[{i}]", _test(t)) for i, t in enumerate(shape.test)],
     )
     problems = [*sense.problems, *assembled.problems]
     if problems:
@@ -166,7 +173,26 @@ def _sense(shape: TemplateShape, path: Path) -> GatingTemplate:
         assembled.reports,
         assembled.limits,
         path,
+        quality=Quality(**shape.quality.model_dump()),
+        tests=assembled.tests,
     )
+
+
+def _test(shape: TestShape) -> TemplateTest:
+    """A test as written: one expectation a number."""
+    found: list[Expectation] = []
+    for path, expect in shape.expect.items():
+        slack = expect.tolerance or 0.0
+        if expect.count is not None:
+            found.append(Expectation(path, "count", expect.count, slack))
+        if expect.frac_of_parent is not None:
+            found.append(Expectation(path, "frac_of_parent", expect.frac_of_parent, slack))
+        for whole, value in (expect.frac_of or {}).items():
+            found.append(Expectation(path, "frac_of", value, slack, whole))
+        if expect.f1 is not None:
+            labels = (expect.label,) if isinstance(expect.label, str) else tuple(expect.label or ())
+            found.append(Expectation(path, "f1", expect.f1, labels=labels))
+    return TemplateTest(shape.sample, tuple(found), shape.labels, shape.label_column)
 
 
 def _compensation(sense: _Sense, shape: TemplateShape) -> Compensation:
@@ -202,7 +228,12 @@ def _drafts(sense: _Sense, number: int, shape: GateShape) -> Iterator[Draft]:
     if shape.quadrant is not None:
         yield from _quadrants(sense, where, shape, shape.quadrant)
         return
-    geometry = _geometry(sense, where, shape)
+    if shape.auto is None:
+        geometry, rule = _geometry(sense, where, shape), None
+    else:
+        assert shape.fallback is not None
+        geometry = _geometry(sense, f"{where}.fallback", shape.fallback)
+        rule = _rule(sense, f"{where}.auto", shape.auto, geometry)
     yield Draft(
         where,
         str(shape.name),
@@ -213,11 +244,39 @@ def _drafts(sense: _Sense, number: int, shape: GateShape) -> Iterator[Draft]:
         shape.cell_ontology,
         shape.name_hipc,
         shape.role,
+        auto=rule,
     )
 
 
-def _geometry(sense: _Sense, where: str, shape: GateShape) -> Geometry | None:
-    if shape.boolean is not None:
+AUTO_DEFAULTS: dict[str, dict[str, Any]] = {
+    "tail": {"quantile": 0.99},
+    "quantile": {"quantile": 0.99},
+    "fmo": {"quantile": 0.995},
+    "mixture": {"components": 2},
+    "singlets": {"width": 4.0},
+}
+"""What a rule says that leaves it open: written into the template's content, so that its digest covers it."""
+
+
+def _rule(sense: _Sense, where: str, auto: AutoShape, fallback: Geometry | None) -> AutoRule | None:
+    axes = [auto.x] if auto.y is None else [auto.x, auto.y]
+    found = [sense.axis(f"{where}.{key}", name) for key, name in zip("xy", axes, strict=False)]
+    dimensions = tuple(d for d in found if d is not None)
+    if len(dimensions) < len(axes):
+        return None
+    if fallback is not None and fallback.dimensions != dimensions:
+        what = "the fallback has other axes than the rule"
+        sense.problem(where, what, f"Give it on {' and '.join(map(printable, axes))}, in this order.", "AUTO-FALLBACK")
+    given = auto.model_dump(exclude={"method", "x", "y"}, exclude_none=True)
+    defaults = dict(AUTO_DEFAULTS.get(auto.method, {}))
+    if auto.method == "mixture" and len(axes) == 2:
+        defaults["quantile"] = 0.95
+    settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in {**defaults, **given}.items()}
+    return AutoRule(auto.method, dimensions, **settings)
+
+
+def _geometry(sense: _Sense, where: str, shape: GateShape | FallbackShape) -> Geometry | None:
+    if isinstance(shape, GateShape) and shape.boolean is not None:
         return _boolean(shape)
     if shape.range is not None:
         axes, bounds = [shape.range.x], [(shape.range.min, shape.range.max)]
@@ -227,11 +286,13 @@ def _geometry(sense: _Sense, where: str, shape: GateShape) -> Geometry | None:
         return _outline(sense, where, shape)
     found = [sense.axis(f"{where}.{a}", a) for a in axes]
     dimensions = tuple(d for d in found if d is not None)
-    return Rectangle(dimensions, tuple(bounds), shape.divider) if len(dimensions) == len(axes) else None
+    divider = shape.divider if isinstance(shape, GateShape) else None
+    return Rectangle(dimensions, tuple(bounds), divider) if len(dimensions) == len(axes) else None
 
 
-def _outline(sense: _Sense, where: str, shape: GateShape) -> Geometry | None:
-    polygon, ellipse, ellipsoid = shape.polygon, shape.ellipse, shape.ellipsoid
+def _outline(sense: _Sense, where: str, shape: GateShape | FallbackShape) -> Geometry | None:
+    polygon, ellipse = shape.polygon, shape.ellipse
+    ellipsoid = shape.ellipsoid if isinstance(shape, GateShape) else None
     if ellipsoid is not None:
         axes = ellipsoid.dimensions
     else:

@@ -11,14 +11,15 @@ import csv
 import io
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from immunoprofile.errors import TemplateInvalidError, printable
-from immunoprofile.gating.gates import Boolean, Dimension, Ellipsoid, Gate, Polygon, Ratio, Rectangle
+from immunoprofile.gating.expectations import TemplateTest
+from immunoprofile.gating.gates import AutoRule, Boolean, Dimension, Ellipsoid, Gate, Polygon, Ratio, Rectangle
 from immunoprofile.gating.paths import ROOT
-from immunoprofile.gating.template import GatingTemplate, Marker
+from immunoprofile.gating.template import GatingTemplate, Marker, describe_quality
 from immunoprofile.provenance import refuse_existing, write_bytes
 from immunoprofile.scales import Scale
 from immunoprofile.spillover import Spillover
@@ -127,7 +128,33 @@ def render_template(template: GatingTemplate, matrix_files: dict[str, str] | Non
             )
             for path, limit in template.limits
         }
+    document |= describe_quality(template.quality)
+    if template.tests:
+        document["test"] = [_test(t) for t in template.tests]
     return tomlkit.dumps(document)
+
+
+def _test(test: TemplateTest) -> dict[str, Any]:
+    wanted: dict[str, dict[str, Any]] = {}
+    for e in test.expectations:
+        row = wanted.setdefault(e.path, {})
+        if e.quantity == "f1":
+            row |= {"f1": e.value, "label": e.labels[0] if len(e.labels) == 1 else list(e.labels)}
+            continue
+        row["tolerance"] = e.tolerance
+        if e.quantity == "count":
+            row["count"] = int(e.value)
+        elif e.quantity == "frac_of_parent":
+            row["frac_of_parent"] = e.value
+        else:
+            row.setdefault("frac_of", {})[e.denominator] = e.value
+    head = {"sample": test.sample, "labels": test.labels}
+    if test.label_column != "label":
+        head["label_column"] = test.label_column
+    expect = {
+        p: _inline({k: _inline(v) if isinstance(v, dict) else v for k, v in r.items()}) for p, r in wanted.items()
+    }
+    return {k: v for k, v in head.items() if v is not None} | {"expect": expect}
 
 
 def _inline(values: dict[str, Any]) -> Any:
@@ -208,11 +235,31 @@ def _gate(gate: Gate, names: _Names) -> dict[str, Any]:
         value = getattr(gate, key)
         if value and not (key == "label" and value == gate.name):
             row[key] = value
-    return row | _shape(gate, names)
+    shape = _shape(gate, names)
+    return row | (shape if gate.auto is None else {"auto": _auto(gate.auto, names), "fallback": _fallback(gate, shape)})
+
+
+def _auto(rule: AutoRule, names: _Names) -> Any:
+    settings = {f.name: getattr(rule, f.name) for f in fields(rule) if f.name not in {"method", "dimensions"}}
+    axes = dict(zip("xy", map(names.axis, rule.dimensions), strict=False))
+    rows = {k: list(v) if isinstance(v, tuple) else v for k, v in settings.items()}
+    return _inline({"method": rule.method, **axes, **rows})
+
+
+def _fallback(gate: Gate, shape: dict[str, Any]) -> Any:
+    """The shape inside ``fallback = { ... }``, which knows fewer kinds."""
+    ellipsoid = shape.get("ellipsoid")
+    if ellipsoid is not None and len(ellipsoid["dimensions"]) == 2:
+        x, y = ellipsoid["dimensions"]
+        flat = {k: v for k, v in ellipsoid.items() if k != "dimensions"}
+        return _inline({"ellipse": _inline({"x": x, "y": y, **flat})})
+    if not shape.keys() <= {"rectangle", "polygon"}:
+        raise _inexpressible(gate, "has a fallback that is no rectangle, polygon or ellipse", "Give it another one.")
+    return _inline(shape)
 
 
 def _shape(gate: Gate, names: _Names) -> dict[str, Any]:
-    geometry = gate.geometry
+    geometry = gate.template_geometry
     if isinstance(geometry, Boolean):
         if any(t.path.startswith("!") for t in geometry.terms):
             raise _inexpressible(gate, 'rests on a gate whose name begins with "!"', "Rename that gate.")

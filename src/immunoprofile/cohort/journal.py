@@ -1,0 +1,102 @@
+"""What happened in a results folder, line by line: append-only, each line chained to the one before.
+
+`journal.jsonl` is the audit trail: one JSON object a line, ``prev`` the SHA-256 of the line before. It holds times, so
+it is no part of what must come out equal; `check_journal` says whether a line was changed or taken away.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from immunoprofile.errors import OutputError
+from immunoprofile.provenance import digest_of_bytes, time_now
+
+JOURNAL = "journal.jsonl"
+_START = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A line of a journal that does not follow from the one before."""
+
+    line: int
+    what: str
+
+
+class Journal:
+    """Appends events to the journal of a folder; one writer at a time (`lock.hold_folder`)."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / JOURNAL
+        content = self._path.read_bytes() if self._path.is_file() else b""
+        whole = [line for line, _ in _lines(content)]
+        self._previous = digest_of_bytes(whole[-1]) if whole else _START
+        # A torn line stays where it is, a line of its own: nothing is ever taken out of a journal.
+        self._torn = bool(content) and not content.endswith(b"\n")
+
+    def note(self, event: str, **facts: Any) -> None:
+        """Append one event with its facts.
+
+        Raises
+        ------
+        OutputError
+            The disk is full or the folder may not be written.
+        """
+        entry = {"time": time_now(), "event": event, **facts, "prev": self._previous}
+        line = json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode()
+        try:
+            with self._path.open("ab", buffering=0) as stream:
+                stream.write((b"\n" if self._torn else b"") + line + b"\n")
+        except OSError as problem:
+            raise OutputError(
+                f"cannot be written ({problem.strerror or problem})",
+                path=self._path,
+                remedy="Make room or check the folder's permissions, then run the same command again.",
+                code="OUTPUT-WRITE",
+            ) from problem
+        self._torn = False
+        self._previous = digest_of_bytes(line)
+
+    def sync(self) -> None:
+        """Have the system put what was noted on disk."""
+        if self._path.is_file():
+            handle = os.open(self._path, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+
+
+def _lines(content: bytes) -> Iterator[tuple[bytes, dict[str, Any]]]:
+    """The whole lines of a journal and what they say; torn ones are passed over."""
+    for line in content.split(b"\n"):
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict) and "prev" in entry:
+            yield line, entry
+
+
+def check_journal(folder: Path) -> list[Broken]:
+    """Lines that do not follow from the line before: something was changed, or taken away between them.
+
+    Notes
+    -----
+    A torn line, as a crash leaves it, is no break: the chain goes over it. The end of a journal can be cut off without
+    a trace in the journal itself; the manifest of the last run says how it ended.
+    """
+    broken = []
+    previous = _START
+    content = (folder / JOURNAL).read_bytes()
+    places = {line: n for n, line in reversed(list(enumerate(content.split(b"\n"), start=1)))}
+    for line, entry in _lines(content):
+        if entry["prev"] != previous:
+            broken.append(Broken(places[line], "does not follow from the line before it"))
+        previous = digest_of_bytes(line)
+    return broken

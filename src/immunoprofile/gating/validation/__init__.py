@@ -1,0 +1,24 @@
+"""Templates that prove themselves: what is wrong with one, what its tests say, what changed, who locked it.
+
+`read_fixtures` finds the samples that a template's ``[[test]]`` blocks name and holds their events; `run_tests` gates
+them and compares every expectation, and `render_junit` writes the verdicts for other programs. `list_mutants` moves
+every boundary of a template a little, one at a time, and `run_mutants` asks which of these moves no test notices.
+"""
+
+from immunoprofile.gating.validation.fixtures import Fixture, read_fixtures
+from immunoprofile.gating.validation.junit import render_junit
+from immunoprofile.gating.validation.mutants import Mutant, list_mutants
+from immunoprofile.gating.validation.mutation import Notice, run_mutants
+from immunoprofile.gating.validation.verdicts import Verdict, run_tests
+
+__all__ = [
+    "Fixture",
+    "Mutant",
+    "Notice",
+    "Verdict",
+    "list_mutants",
+    "read_fixtures",
+    "render_junit",
+    "run_mutants",
+    "run_tests",
+]

@@ -1,0 +1,175 @@
+"""Automatic gates of a study: shared by subject, frozen for later visits, refused when the template changed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from immunoprofile.cli.program import program
+from immunoprofile.cohort import freeze_study, profile_cohort, study_templates
+from immunoprofile.cohort.cuts import frozen_name
+from immunoprofile.errors import OutputError, StudyError
+from immunoprofile.gating.library import templates_folder
+from immunoprofile.simulation import simulate_cohort
+from immunoprofile.study import load_study
+
+AUTOMATIC = (
+    'range = { x = "Viability", max = 0.56 }',
+    'auto = { method = "valley", x = "Viability", keep = "below", between = [0.4, 0.75], min_events = 100 }\n'
+    'fallback = { range = { x = "Viability", max = 0.56 } }',
+)
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small trial whose template finds live cells by itself."""
+    file = simulate_cohort(tmp_path_factory.mktemp("cuts") / "c", seed=3, n_subjects=6, events_per_sample=2500)
+    text = (templates_folder() / "immune14.toml").read_text()
+    assert AUTOMATIC[0] in text
+    (file.parent / "auto.toml").write_text(text.replace(*AUTOMATIC))
+    file.write_text(file.read_text().replace('template = "immune14"', 'template = "auto.toml"'))
+    return file
+
+
+@pytest.fixture
+def study_file(simulated: Path, tmp_path: Path) -> Path:
+    shutil.copytree(simulated.parent, tmp_path / "c")
+    return tmp_path / "c" / simulated.name
+
+
+def live_gates(results) -> pd.DataFrame:
+    gates = results.gates_resolved
+    return gates[gates["pop_id"] == "live"].set_index("sample_id")
+
+
+def use_frozen(file: Path, folder: str) -> None:
+    file.write_text(file.read_text().replace('template = "auto.toml"', f'template = "auto.toml"\nfrozen = "{folder}"'))
+
+
+def test_profile__samples_of_a_subject_share_their_gate(study_file, tmp_path):
+    study = load_study(study_file)
+    results = profile_cohort(study, tmp_path / "out", jobs=2)
+    assert results.failures.empty
+    gates = live_gates(results)
+    assert set(gates["origin"]) == {"auto"}
+    subject = {s.sample_id: s.subject_id for s in study.samples}
+    shapes = gates["geometry"].groupby(gates.index.map(subject)).nunique()
+    assert (shapes == 1).all()
+    assert gates["geometry"].nunique() > 1
+    assert gates["reason"].str.contains(r"\(baseline\)").all()
+
+
+def test_profile__origin_reaches_the_populations_and_checks_name_the_gate(study_file, tmp_path):
+    results = profile_cohort(load_study(study_file), tmp_path / "out")
+    live = results.populations[results.populations["pop_id"] == "live"]
+    assert (live["gate_origin"] == "auto").all() if len(live) else True
+    drift = results.samples_qc[results.samples_qc["rule_id"] == "gate_drift"]
+    assert set(drift["item"]) == {"Singlets/Live"}
+    assert drift["threshold"].eq(0.05).all()
+
+
+def test_profile__same_tables_whatever_the_jobs(study_file, tmp_path):
+    study = load_study(study_file)
+    one, two = (profile_cohort(study, tmp_path / str(n), jobs=n) for n in (1, 2))
+    for name, frame in one.tables().items():
+        pd.testing.assert_frame_equal(frame, two.tables()[name])
+
+
+def test_profile__a_sample_that_cannot_be_read_fails_alone(study_file, tmp_path):
+    study = load_study(study_file)
+    victim = next(s for s in study.samples if s.visit == study.baseline and s.control is None)
+    victim.file.write_bytes(b"no FCS")
+    results = profile_cohort(study, tmp_path / "out")
+    assert results.failures["item_id"].tolist() == [victim.sample_id]
+    others = [s.sample_id for s in study.samples if s.subject_id == victim.subject_id and s is not victim]
+    reasons = live_gates(results).loc[others, "reason"]
+    assert reasons.str.contains("no baseline sample, the earliest").all()
+
+
+def test_freeze__a_later_run_reuses_the_gates(study_file, tmp_path):
+    study = load_study(study_file)
+    before = live_gates(profile_cohort(study, tmp_path / "a"))
+    files = freeze_study(study, study_templates(study), study_file.parent / "cuts")
+    assert len(files) == len({s.subject_id for s in study.samples if s.control is None})
+    use_frozen(study_file, "cuts")
+    # Other events at baseline would give other gates; frozen ones stay.
+    first = next(s for s in study.samples if s.visit == study.baseline)
+    other = next(s for s in study.samples if s.visit == study.baseline and s.subject_id != first.subject_id)
+    shutil.copy(other.file, first.file)
+    results = profile_cohort(load_study(study_file), tmp_path / "b")
+    after = live_gates(results)
+    assert set(after["origin"]) == {"frozen"}
+    pd.testing.assert_series_equal(before["geometry"], after["geometry"])
+    assert after["reason"].str.contains(r"\.json: valley: valley at").all()
+    manifest = json.loads((tmp_path / "b" / "manifest.json").read_text())
+    assert any(name.startswith("frozen gates ") for name in manifest["inputs"])
+
+
+def test_freeze__changed_template_is_refused_before_anything_is_done(study_file, tmp_path):
+    study = load_study(study_file)
+    freeze_study(study, study_templates(study), study_file.parent / "cuts")
+    use_frozen(study_file, "cuts")
+    template = study_file.parent / "auto.toml"
+    template.write_text(template.read_text().replace("[0.4, 0.75]", "[0.4, 0.76]"))
+    with pytest.raises(StudyError, match=r"was frozen with template immune14 .*, the study has immune14") as caught:
+        profile_cohort(load_study(study_file), tmp_path / "out")
+    assert caught.value.code == "FROZEN-TEMPLATE"
+    assert "freeze anew into another folder" in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_freeze__file_of_another_subject_is_refused(study_file, tmp_path):
+    study = load_study(study_file)
+    files = freeze_study(study, study_templates(study), study_file.parent / "cuts")
+    shutil.copy(files[0], files[1])
+    use_frozen(study_file, "cuts")
+    with pytest.raises(StudyError, match=r"holds the gates of subject .* freeze them again"):
+        profile_cohort(load_study(study_file), tmp_path / "out")
+
+
+def test_freeze__damaged_file_is_refused(study_file, tmp_path):
+    study = load_study(study_file)
+    files = freeze_study(study, study_templates(study), study_file.parent / "cuts")
+    files[0].write_text("{")
+    use_frozen(study_file, "cuts")
+    with pytest.raises(StudyError, match="is no file of frozen gates"):
+        profile_cohort(load_study(study_file), tmp_path / "out")
+
+
+def test_freeze__nothing_is_overwritten_without_force(study_file):
+    study = load_study(study_file)
+    templates = study_templates(study)
+    freeze_study(study, templates, study_file.parent / "cuts")
+    with pytest.raises(OutputError, match="--force to replace frozen gates"):
+        freeze_study(study, templates, study_file.parent / "cuts")
+    freeze_study(study, templates, study_file.parent / "cuts", force=True)
+
+
+def test_study__folder_of_frozen_gates_must_exist(study_file):
+    use_frozen(study_file, "nowhere")
+    with pytest.raises(StudyError, match=r'panels\..*\.frozen: folder "nowhere" does not exist'):
+        load_study(study_file)
+
+
+def test_freeze__verb_writes_and_names_the_files(study_file, capsys):
+    program.main(["gates", "freeze", str(study_file), "--out", str(study_file.parent / "cuts")], standalone_mode=False)
+    shown = capsys.readouterr().out.split()
+    assert shown
+    assert all(Path(line).is_file() for line in shown)
+
+
+@pytest.mark.parametrize(
+    ("panel", "subject", "start"),
+    [("treg", "S01", "treg.S01.json"), ("a.b", "S/1 ü", "a_b.S_1__.")],
+    ids=["plain", "replaced"],
+)
+def test_frozen_name__is_safe(panel, subject, start):
+    assert frozen_name(panel, subject).startswith(start)
+
+
+def test_frozen_name__tells_apart_what_looks_alike():
+    assert frozen_name("p", "a/b") != frozen_name("p", "a b")

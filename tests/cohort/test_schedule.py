@@ -1,0 +1,138 @@
+"""Tasks through executors: order, window, workers that die, interrupts."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+
+import pytest
+
+from immunoprofile.cohort.schedule import Crew, chunks, do_tasks
+
+
+def _double(task):
+    return 2 * task
+
+
+def _slowest_first(task):
+    time.sleep(0.02 if task % 4 == 0 else 0)
+    return task
+
+
+def _die_of_three(task):
+    if task == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return task
+
+
+def _die_once(task):
+    number, marker = task
+    if number == 3 and not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def _lost(task, why):
+    return ("lost", task)
+
+
+def _lost_number(task, why):
+    return ("lost", task[0])
+
+
+@pytest.mark.parametrize("n_workers", [1, 2, 5])
+def test_tasks__come_out_in_their_order(n_workers):
+    assert list(do_tasks(Crew(_slowest_first, _lost, n_workers), range(40))) == list(range(40))
+
+
+def test_tasks__none_gives_none():
+    assert list(do_tasks(Crew(_double, _lost), [])) == []
+
+
+class _Watched(Executor):
+    """A pool that counts what is in flight."""
+
+    def __init__(self):
+        self.pool, self.now, self.most, self.lock = ThreadPoolExecutor(2), 0, 0, threading.Lock()
+
+    def submit(self, fn, /, *args):
+        with self.lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        future = self.pool.submit(fn, *args)
+        future.add_done_callback(lambda _: self._done())
+        return future
+
+    def _done(self):
+        with self.lock:
+            self.now -= 1
+
+
+def test_tasks__are_never_all_in_flight():
+    watched = _Watched()
+    assert list(do_tasks(Crew(_slowest_first, _lost, 2, executor=watched), range(300))) == list(range(300))
+    assert watched.most <= 8
+
+
+def test_error__of_the_work_is_not_swallowed():
+    with pytest.raises(ZeroDivisionError):
+        list(do_tasks(Crew(lambda t: 1 // t, _lost), [1, 0]))
+
+
+def test_worker__that_dies_sinks_its_own_task_only():
+    found = list(do_tasks(Crew(_die_of_three, _lost, 2, "processes"), range(6)))
+    assert found == [*range(3), ("lost", 3), *range(4, 6)]
+
+
+def test_worker__that_dies_once_has_its_task_done_again(tmp_path):
+    tasks = [(n, tmp_path / "died") for n in range(6)]
+    assert list(do_tasks(Crew(_die_once, _lost_number, 2, "processes"), tasks)) == list(range(6))
+
+
+class KilledWorker(Exception):  # noqa: N818
+    """As a cluster's executor names it."""
+
+
+class _Losing(Executor):
+    """Loses the first worker of each of some tasks, or every one."""
+
+    def __init__(self, tasks, times):
+        self.left = dict.fromkeys(tasks, times)
+
+    def submit(self, fn, /, task):
+        future: Future = Future()
+        if self.left.get(task, 0) > 0:
+            self.left[task] -= 1
+            future.set_exception(KilledWorker())
+        else:
+            future.set_result(fn(task))
+        return future
+
+
+@pytest.mark.parametrize(("times", "expected"), [(1, 4), (2, ("lost", 2))])
+def test_cluster__lost_task_is_done_once_more(times, expected):
+    crew = Crew(_double, _lost, executor=_Losing([2], times))
+    assert list(do_tasks(crew, [1, 2, 3])) == [2, expected, 6]
+
+
+def test_interrupt__begins_nothing_new():
+    begun = []
+
+    def work(task):
+        begun.append(task)
+        time.sleep(0.01)
+        return task
+
+    results = do_tasks(Crew(work, _lost, 1), range(1000))
+    next(results)
+    with pytest.raises(KeyboardInterrupt):
+        results.throw(KeyboardInterrupt())
+    assert len(begun) < 10
+
+
+def test_chunks__hold_everything_in_order():
+    assert chunks(range(7), 3) == [(0, 1, 2), (3, 4, 5), (6,)]

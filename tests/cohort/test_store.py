@@ -1,0 +1,178 @@
+"""Results kept on disk, the journal, the lock and the keys: whole, or seen not to be."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from immunoprofile.cohort.journal import JOURNAL, Journal, check_journal
+from immunoprofile.cohort.keys import digest_of_inputs, plain_value
+from immunoprofile.cohort.lock import LOCK, hold_folder
+from immunoprofile.cohort.store import Store
+from immunoprofile.columns import FAILURES, TABLES
+from immunoprofile.errors import OutputError
+from immunoprofile.tables import build_frame
+
+KEY = "ab" + "0" * 62
+
+
+@pytest.fixture
+def frames():
+    rows = [
+        {"item_id": f"S{i}", "item_kind": "sample", "stage": "read", "code": "X", "message": "é;\n=1"} for i in range(5)
+    ]
+    empty = {name: build_frame(table, []) for name, table in TABLES.items()}
+    return empty | {FAILURES.name: build_frame(FAILURES, rows)}
+
+
+def test_store__gives_back_every_table_as_it_was(tmp_path, frames):
+    store = Store(tmp_path)
+    store.save(KEY, {"fcs_sha256": "f"}, frames)
+    facts, found = store.load(KEY)
+    assert facts == {"fcs_sha256": "f"}
+    assert list(found) == list(frames)
+    for name, frame in frames.items():
+        pd.testing.assert_frame_equal(found[name], frame)
+
+
+def test_store__unknown_key_has_no_result(tmp_path):
+    assert Store(tmp_path).load(KEY) is None
+
+
+def test_store__does_not_give_back_what_is_damaged(tmp_path, frames):
+    store = Store(tmp_path)
+    store.save(KEY, {}, frames)
+    path = store.path(KEY)
+    whole = path.read_bytes()
+    for at in np.random.default_rng(1).integers(0, len(whole), 200):
+        damaged = bytearray(whole)
+        damaged[at] ^= 1 << int(at) % 8
+        path.write_bytes(damaged)
+        assert store.load(KEY) is None
+    for end in range(0, len(whole), 997):
+        path.write_bytes(whole[:end])
+        assert store.load(KEY) is None
+
+
+def test_journal__chains_its_lines(tmp_path):
+    journal = Journal(tmp_path)
+    for i in range(3):
+        journal.note("sample", sample_id=f"S{i}")
+    Journal(tmp_path).note("done")
+    assert check_journal(tmp_path) == []
+    events = [json.loads(line)["event"] for line in (tmp_path / JOURNAL).read_text().splitlines()]
+    assert events == ["sample", "sample", "sample", "done"]
+
+
+@pytest.mark.parametrize("change", ["edit", "remove", "swap"])
+def test_journal__shows_what_was_changed(tmp_path, change):
+    journal = Journal(tmp_path)
+    for i in range(4):
+        journal.note("sample", sample_id=f"S{i}")
+    lines = (tmp_path / JOURNAL).read_text().splitlines()
+    if change == "edit":
+        lines[1] = lines[1].replace("S1", "S9")
+    elif change == "remove":
+        del lines[1]
+    else:
+        lines[1], lines[2] = lines[2], lines[1]
+    (tmp_path / JOURNAL).write_text("\n".join(lines) + "\n")
+    assert check_journal(tmp_path)[0].line in {2, 3}
+
+
+def test_journal__goes_on_after_a_torn_line(tmp_path):
+    Journal(tmp_path).note("started")
+    with (tmp_path / JOURNAL).open("ab") as stream:
+        stream.write(b'{"time":"2026-')
+    Journal(tmp_path).note("started again")
+    assert check_journal(tmp_path) == []
+    assert len((tmp_path / JOURNAL).read_text().splitlines()) == 3
+
+
+_HOLD = """
+import sys, time
+from pathlib import Path
+from immunoprofile.cohort.lock import hold_folder
+with hold_folder(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", _HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_lock__second_run_is_told_who_holds_the_folder(tmp_path, holder):
+    with pytest.raises(OutputError) as caught, hold_folder(tmp_path):
+        pass
+    assert caught.value.code == "OUTPUT-LOCKED"
+    assert f"is in use by another run (process {holder.pid} on " in str(caught.value)
+
+
+def test_lock__is_free_once_its_owner_was_killed(tmp_path, holder):
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.wait()
+    (tmp_path / ".populations.csv.x1.tmp").touch()
+    with hold_folder(tmp_path):
+        # what the dead run left half-written is gone
+        assert [p.name for p in tmp_path.iterdir()] == [LOCK]
+
+
+def test_lock__does_not_follow_a_link(tmp_path):
+    (tmp_path / "elsewhere").touch()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / LOCK).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OutputError), hold_folder(tmp_path / "out"):
+        pass
+
+
+@dataclass(frozen=True)
+class _Thing:
+    name: str
+    weight: float
+    place: Path = field(default=Path("a"), compare=False)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (_Thing("a", 1.0), _Thing("a", 1.0000000000000002)),
+        ((1, 2), (12,)),
+        (("a", "b"), ("ab",)),
+        (np.array([1, 2]), np.array([1.0, 2.0])),
+        (np.array([[1.0, 2.0]]), np.array([[1.0], [2.0]])),
+        (None, "None"),
+        (float("nan"), float("inf")),
+        (1, True),
+        (Decimal("1.0"), Decimal("1.00")),
+        ({"a": 1}, {"b": 1}),
+    ],
+)
+def test_key__differs_where_inputs_do(one, other):
+    assert digest_of_inputs(x=one) != digest_of_inputs(x=other)
+
+
+def test_key__is_the_same_for_what_does_not_count():
+    assert digest_of_inputs(x=_Thing("a", 1.0, Path("b"))) == digest_of_inputs(x=_Thing("a", 1.0))
+    assert digest_of_inputs(x={"b": 1, "a": {2, 1}}) == digest_of_inputs(x={"a": {1, 2}, "b": 1})
+
+
+def test_key__of_something_unknown_is_refused():
+    with pytest.raises(TypeError, match="no digest is known for object"):
+        plain_value(object())

@@ -1,0 +1,31 @@
+"""The shipped templates prove themselves: their tests hold, and notice when a boundary moves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from immunoprofile.gating import load_template
+from immunoprofile.gating.validation import read_fixtures, run_mutants, run_tests
+from immunoprofile.simulation import PANELS
+
+SHIFT, LEAST_NOTICED = 0.02, 0.95
+"""2 % of the axis; the least share of such moves that a shipped template's tests must notice."""
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_template__its_own_tests_hold(checkout: Path, panel: str) -> None:
+    template = load_template(panel)
+    verdicts = run_tests(template, read_fixtures(template, checkout / "fixtures"))
+    assert len(verdicts) >= 30
+    assert [v for v in verdicts if not v.met] == []
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_template__its_tests_notice_a_boundary_that_moves(checkout: Path, panel: str) -> None:
+    template = load_template(panel)
+    notices = run_mutants(template, read_fixtures(template, checkout / "fixtures"), shift=SHIFT)
+    unnoticed = [n for n in notices if n.by is None]
+    assert len(notices) >= 25
+    assert 1 - len(unnoticed) / len(notices) >= LEAST_NOTICED, unnoticed
