@@ -17,7 +17,15 @@ from immunoprofile.tables import build_frame, read_table, to_csv, write_descript
 
 
 def row(**values):
-    return {"sample_id": "s", "rule_id": "r", "item": "", "value": 1.5, "level": "pass", "flag": "", "detail": "d"} | values
+    return {
+        "sample_id": "s",
+        "rule_id": "r",
+        "item": "",
+        "value": 1.5,
+        "level": "pass",
+        "flag": "",
+        "detail": "d",
+    } | values
 
 
 def test_csv__form_of_the_contract() -> None:

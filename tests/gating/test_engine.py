@@ -19,6 +19,10 @@ from immunoprofile.gating import (
     run_plan,
 )
 from immunoprofile.gating.membership import _ranges
+from immunoprofile.gating.quick import quick_scale
+from immunoprofile.kernels.arrays import MAP
+from immunoprofile.kernels.geometry import polygon_holds
+from immunoprofile.kernels.scales import quick_value
 from twins import ArrayEvents, Twin, polygon_mask
 
 
@@ -121,8 +125,6 @@ STAR = tuple((float(np.cos(a)), float(np.sin(a))) for a in np.pi / 2 + 4 * np.pi
 
 
 def holds(vertices, x: float, y: float) -> bool:
-    from immunoprofile.kernels.geometry import polygon_holds
-
     xs, ys = (np.array(axis, dtype=float) for axis in zip(*vertices, strict=True))
     return bool(polygon_holds(x, y, xs, ys))
 
@@ -199,17 +201,14 @@ def test_cell_map__decides_as_the_exact_way_does(scale, kind: str) -> None:
     values[:, 2] = dims[1].scale.inverse(rng.uniform(0.1, 0.9, 200_000))
     events = ArrayEvents(values, our.panel())
     plan = compile_plan(template, events.channels)
-    assert plan.arrays.map_number[0] == 0
-    decided = (plan.arrays.maps[0] < 2).mean()
+    assert plan.arrays.gates.rows[0, MAP] == 0
+    decided = (plan.arrays.gates.maps[0] < 2).mean()
     assert decided > 0.8
     np.testing.assert_array_equal(run_plan(plan, events).mask("g"), Twin(template, events).masks["g"])
 
 
 @given(scale=our.scales())
 def test_quick_scale__errs_no_more_than_it_says(scale) -> None:
-    from immunoprofile.gating.quick import quick_scale
-    from immunoprofile.kernels.scales import quick_value
-
     quick = quick_scale(scale)
     if quick is None:
         return

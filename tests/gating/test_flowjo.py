@@ -31,6 +31,7 @@ from immunoprofile.gating import (
 )
 from immunoprofile.gating.formats.flowjo import compare_with_flowkit, flowjo_counts, flowjo_groups, read_flowjo
 from immunoprofile.gating.formats.flowjo_shared import shared_template
+from immunoprofile.kernels.arrays import MAP
 from immunoprofile.scales import FlowJoBiex, Linear, Log
 from twins import ArrayEvents, Twin
 
@@ -534,7 +535,7 @@ def test_engine__bins_equal_their_twin(seed: int, scales, bins: int, is_round: b
     events = ArrayEvents(values, our.panel())
     template = one_gate(geometry)
     plan = compile_plan(template, events.channels)
-    assert plan.arrays.map_number[0] == -1
+    assert plan.arrays.gates.rows[0, MAP] == -1
     np.testing.assert_array_equal(run_plan(plan, events).mask("g"), Twin(template, events).masks["g"])
 
 

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+
+import numpy as np
 
 from immunoprofile.errors import printable
 from immunoprofile.gating.gates import Boolean, Gate
 from immunoprofile.gating.paths import ROOT
 from immunoprofile.gating.plan import Plan
-from immunoprofile.kernels.gates import RECTANGLE
+from immunoprofile.kernels.arrays import (
+    FIRST_DETECTOR,
+    FIRST_DIM,
+    FIRST_TARGET,
+    HIGH,
+    KIND,
+    LAST_DETECTOR,
+    LOW,
+    MAP,
+    RECTANGLE,
+    ROW,
+    SOURCE,
+)
 
 
 def describe_plan(plan: Plan, detectors: tuple[str, ...]) -> list[str]:
@@ -19,42 +34,47 @@ def describe_plan(plan: Plan, detectors: tuple[str, ...]) -> list[str]:
     detectors
         Names of the file's channels, by their number.
     """
-    arrays = plan.arrays
+    sources = plan.arrays.sources
     raw = [printable(detectors[c], 40) for c in plan.columns]
-    ratios = [f"ratio {i + 1}" for i in range(len(arrays.ratio_sources))]
+    ratios = [f"ratio {i + 1}" for i in range(len(sources.ratios))]
     names = (*raw, *(f"{printable(n, 40)}*" for n in plan.derived), *ratios)
-    regions = {int(t): r for r in range(len(plan.gates) + 1) for t in _targets(plan, r)}
     lines = [f"reads {len(raw)} of {len(detectors)} channels: {', '.join(raw)}"]
-    for target, matrix in enumerate(arrays.weight_matrix):
-        first, last = arrays.matrix_start[matrix], arrays.matrix_start[matrix + 1]
-        region = regions[target]
-        where = ROOT if region == len(plan.gates) else plan.gates[region].path
-        name = names[len(raw) + target]
-        lines.append(f"{name} compensated from {last - first} detectors, for events of {printable(where)}")
-    lines += [f"{r}: {names[a]} to {names[b]}" for r, (a, b) in zip(ratios, arrays.ratio_sources, strict=True)]
+    lines += [_compensated(plan, target, names) for target in sorted(range(len(sources.targets)), key=_row(plan))]
+    lines += [f"{r}: {names[a]} to {names[b]}" for r, (a, b) in zip(ratios, sources.ratios, strict=True)]
     lines += [f"{printable(g.path)}: {_how(plan, i, g, names)}{_origin(g)}" for i, g in enumerate(plan.gates)]
     lines += [f"left out: {printable(path)}" for path in plan.omitted]
     return lines + [f"finding {f.code}: {printable(f.message)}" for f in plan.findings]
 
 
-def _targets(plan: Plan, region: int) -> list[int]:
-    start = plan.arrays.region_start
-    return [int(t) for t in plan.arrays.region_targets[start[region] : start[region + 1]]]
+def _row(plan: Plan) -> Callable[[int], int]:
+    return lambda target: int(plan.arrays.sources.targets[target, ROW])
+
+
+def _compensated(plan: Plan, target: int, names: tuple[str, ...]) -> str:
+    row = plan.arrays.sources.targets[target]
+    first = plan.arrays.gates.rows[:, FIRST_TARGET]
+    region = int(np.searchsorted(first, target, side="right")) - 1
+    where = ROOT if region == len(plan.gates) else plan.gates[region].path
+    n_detectors = row[LAST_DETECTOR] - row[FIRST_DETECTOR]
+    name = names[len(plan.columns) + row[ROW]]
+    return f"{name} compensated from {n_detectors} detectors, for events of {printable(where)}"
 
 
 def _how(plan: Plan, number: int, gate: Gate, names: tuple[str, ...]) -> str:
-    arrays = plan.arrays
+    gates = plan.arrays.gates
     if isinstance(gate.geometry, Boolean):
         terms = ", ".join(("not " if t.complement else "") + printable(t.path) for t in gate.geometry.terms)
         return f"{'all' if gate.geometry.operation == 'and' else 'any'} of {terms}"
-    dims = range(arrays.dim_start[number], arrays.dim_start[number + 1])
-    bounds = " and ".join(_bounds(names[arrays.dim_source[k]], arrays.dim_low[k], arrays.dim_high[k]) for k in dims)
-    if arrays.gate_kind[number] == RECTANGLE:
+    dims = range(gates.rows[number, FIRST_DIM], gates.rows[number + 1, FIRST_DIM])
+    bounds = " and ".join(
+        _bounds(names[gates.dims[k, SOURCE]], gates.limits[k, LOW], gates.limits[k, HIGH]) for k in dims
+    )
+    if gates.rows[number, KIND] == RECTANGLE:
         return bounds
-    cells = arrays.map_number[number]
+    cells = gates.rows[number, MAP]
     share = "every event in it transformed"
     if cells >= 0:
-        share = f"{(arrays.maps[cells] < 2).mean():.1%} of its cells decided without a transform"
+        share = f"{(gates.maps[cells] < 2).mean():.1%} of its cells decided without a transform"
     return f"{gate.geometry.kind} within {bounds}; {share}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from immunoprofile.fcs import Channel, Events, Finding
 from immunoprofile.gating.paths import ROOT
 from immunoprofile.gating.plan import Plan, compile_plan
 from immunoprofile.gating.template import GatingTemplate
+from immunoprofile.kernels.arrays import Scratch
 from immunoprofile.kernels.gates import run_block
 from immunoprofile.kernels.quality import count_bits
 from immunoprofile.spillover import Spillover
@@ -139,7 +140,7 @@ def run_plan(plan: Plan, events: EventSource, *, threads: int = 1, block: int = 
             parts = list(pool.map(lambda r: _walk(plan, events, words, r, block), ranges))
     else:
         parts = [_walk(plan, events, words, r, block) for r in ranges]
-    held, lost = (np.sum([p[k] for p in parts], axis=0) for k in range(2))
+    held, lost = np.sum(parts, axis=0).T
     place = {g.path: i for i, g in enumerate(plan.gates)}
     listed = [p for p in plan.template.paths if p in place]
     counts = {ROOT: n} | {p: int(held[place[p]]) for p in listed}
@@ -165,16 +166,28 @@ def _ranges(n: int, parts: int, block: int) -> list[tuple[int, int]]:
 
 def _walk(
     plan: Plan, events: EventSource, words: NDArray[np.uint64], span: tuple[int, int], block: int
-) -> tuple[Any, Any]:
-    counts, nan_counts = np.zeros((2, len(plan.gates)), dtype=np.int64)
-    work = np.empty((plan.n_derived, block))
-    dense = np.empty((len(plan.columns) + 1, block))
-    held = np.empty((len(plan.gates) + 1, block), dtype=np.int32)
+) -> NDArray[np.int64]:
+    counts = np.zeros((len(plan.gates), 2), dtype=np.int64)
+    scratch = _scratch(plan, block)
     bits = np.zeros((words.shape[0], block), dtype=np.uint64)
     for first, raw in events.linear_blocks(plan.columns, block, *span):
-        run_block(plan.arrays, np.ascontiguousarray(raw), work, dense, held, bits, counts, nan_counts)
+        run_block(plan.arrays, np.ascontiguousarray(raw), scratch, bits, counts)
         words[:, first : first + raw.shape[1]] = bits[:, : raw.shape[1]]
-    return counts, nan_counts
+    return counts
+
+
+def _scratch(plan: Plan, block: int) -> Scratch:
+    n_raw, n_gates = len(plan.columns), len(plan.gates)
+    most = max((len(g.geometry.dimensions) for g in plan.gates), default=0)
+    return Scratch(
+        work=np.empty((plan.n_derived, block)),
+        dense=np.empty((n_raw + 1, block)),
+        held=np.empty((n_gates + 1, block), dtype=np.int32),
+        sizes=np.empty(n_gates + 1, dtype=np.int64),
+        states=np.empty(block, dtype=np.uint8),
+        gaps=np.empty(n_raw + plan.n_derived, dtype=np.bool_),
+        points=np.empty((most, block)),
+    )
 
 
 def apply_template(

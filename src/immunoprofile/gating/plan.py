@@ -7,7 +7,7 @@ ellipsoid's bounding box is taken back too, so that only events inside it are tr
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +17,21 @@ from immunoprofile.fcs import Channel, Finding
 from immunoprofile.gating.gates import Boolean, Ellipsoid, Gate, Polygon, Rectangle
 from immunoprofile.gating.paths import ROOT
 from immunoprofile.gating.quick import CELLS, CellMap, QuickScale, map_cells, quick_scale
-from immunoprofile.gating.sources import Source, SourceTable, resolve_sources, starts
+from immunoprofile.gating.sources import Source, SourceTable, float_rows, int_rows, resolve_sources, starts
 from immunoprofile.gating.template import GatingTemplate
-from immunoprofile.kernels.gates import ALL_OF, ANY_OF, ELLIPSOID, POLYGON, RECTANGLE, PlanArrays
-from immunoprofile.kernels.geometry import ON_EDGE, binned
+from immunoprofile.kernels.arrays import (
+    ALL_OF,
+    ANY_OF,
+    ELLIPSOID,
+    FIRST_DIM,
+    GATE_COLUMNS,
+    POLYGON,
+    RECTANGLE,
+    GateArrays,
+    PlanArrays,
+    ScaleArrays,
+)
+from immunoprofile.kernels.geometry import ON_EDGE
 from immunoprofile.scales import FlowJoBiex, Scale
 from immunoprofile.spillover import Spillover
 
@@ -145,7 +156,7 @@ class _Scales:
         quick = self.quick(scale)
         return 0.0 if quick is None else quick.error
 
-    def arrays(self) -> dict[str, Any]:
+    def arrays(self) -> ScaleArrays:
         numbers = np.zeros((len(self.listed), 10))
         tables: list[Any] = []
         for i, scale in enumerate(self.listed):
@@ -160,33 +171,19 @@ class _Scales:
         for row, q in zip(quick, made, strict=True):
             row[:, : q.values.shape[1]] = q.values
         places = iter(range(len(made)))
-        return {
-            "scale_kind": _ints(s.code for s in self.listed),
-            "scale_numbers": numbers,
-            "tables": np.stack(tables) if tables else np.zeros((0, 2, 0)),
-            "quick_number": _ints(-1 if q is None else next(places) for q in found),
-            "quick_first": _ints(0 if q is None else q.first for q in found),
-            "quick": quick,
-        }
+        rows = [
+            (s.code, -1, 0) if q is None else (s.code, next(places), q.first)
+            for s, q in zip(self.listed, found, strict=True)
+        ]
+        return ScaleArrays(int_rows(rows, 3), numbers, np.stack(tables) if tables else np.zeros((0, 2, 0)), quick)
 
 
-def _maps(gates: Sequence[Gate], scales: _Scales) -> dict[str, Any]:
-    """Cell maps of the gates that have one."""
-    found: list[CellMap | None] = []
-    for gate in gates:
-        geometry = gate.geometry
-        if isinstance(geometry, Polygon | Ellipsoid) and len(geometry.dimensions) == 2 and geometry.bins is None:
-            x, y = (scales.error(d.scale) for d in geometry.dimensions)
-            found.append(map_cells(geometry, (x, y)))
-        else:
-            found.append(None)
-    made = [m for m in found if m is not None]
-    numbers = iter(range(len(made)))
-    return {
-        "map_number": _ints(-1 if m is None else next(numbers) for m in found),
-        "map_place": np.array([[*m.origin, *m.per_unit] for m in made], dtype=np.float64).reshape(-1, 4),
-        "maps": np.array([m.states for m in made], dtype=np.uint8).reshape(-1, CELLS, CELLS),
-    }
+def _map(gate: Gate, scales: _Scales) -> CellMap | None:
+    geometry = gate.geometry
+    if isinstance(geometry, Polygon | Ellipsoid) and len(geometry.dimensions) == 2 and geometry.bins is None:
+        x, y = (scales.error(d.scale) for d in geometry.dimensions)
+        return map_cells(geometry, (x, y))
+    return None
 
 
 def _arrays(gates: Sequence[Gate], table: SourceTable) -> tuple[PlanArrays, int]:
@@ -195,34 +192,40 @@ def _arrays(gates: Sequence[Gate], table: SourceTable) -> tuple[PlanArrays, int]
     dims = [list(_dimensions(g, table, index, scales)) for g in gates]
     shapes = [_shape(g) for g in gates]
     terms = [g.geometry.terms if isinstance(g.geometry, Boolean) else () for g in gates]
-    flat = [d for gate_dims in dims for d in gate_dims]
-    flat_terms = [t for gate_terms in terms for t in gate_terms]
-    arrays = PlanArrays(
-        **table.matrix_arrays(),
-        **_regions(gates, place, table),
-        **_maps(gates, scales),
-        **scales.arrays(),
-        gate_kind=_ints(_kind(g) for g in gates),
-        gate_parent=_ints(place.get(g.parent, -1) for g in gates),
-        dim_start=starts(dims),
-        dim_source=_ints(d.source for d in flat),
-        dim_low=_floats(d.low for d in flat),
-        dim_high=_floats(d.high for d in flat),
-        dim_scale=_ints(d.scale for d in flat),
-        dim_steps=_floats(d.steps for d in flat),
-        shape_start=starts(shapes),
-        shape=_floats(v for s in shapes for v in s),
-        term_start=starts(terms),
-        term_gate=_ints(place[t.path] for t in flat_terms),
-        term_complement=np.array([t.complement for t in flat_terms], dtype=np.bool_),
+    maps = [_map(g, scales) for g in gates]
+    made = [m for m in maps if m is not None]
+    numbers = iter(range(len(made)))
+    targets = _targets(gates, place, table)
+    rows = np.zeros((len(gates) + 2, GATE_COLUMNS), dtype=np.int64)
+    rows[: len(gates), :FIRST_DIM] = int_rows(
+        [
+            (_kind(g), place.get(g.parent, len(gates)), -1 if m is None else next(numbers))
+            for g, m in zip(gates, maps, strict=True)
+        ],
+        FIRST_DIM,
     )
-    return arrays, len(table.sources) - len(table.columns)
+    # The root has none of its own but compensated channels.
+    owned: list[list[Any]] = [[*dims, ()], [*shapes, ()], [*terms, ()], list(targets)]
+    for column, lists in zip(range(FIRST_DIM, GATE_COLUMNS), owned, strict=True):
+        rows[:, column] = starts(lists)
+    flat = [d for found in dims for d in found]
+    arrays = GateArrays(
+        rows=rows,
+        dims=int_rows([(d.source, d.scale) for d in flat], 2),
+        limits=float_rows([(d.low, d.high, d.steps) for d in flat], 3),
+        numbers=np.array([v for s in shapes for v in s], dtype=np.float64),
+        terms=int_rows([(place[t.path], t.complement) for found in terms for t in found], 2),
+        maps=np.array([m.states for m in made], dtype=np.uint8).reshape(-1, CELLS, CELLS),
+        map_places=float_rows([(*m.origin, *m.per_unit) for m in made], 4),
+    )
+    sources = table.arrays([n for found in targets for n in found])
+    return PlanArrays(sources, arrays, scales.arrays()), len(table.sources) - len(table.columns)
 
 
-def _regions(gates: Sequence[Gate], place: dict[str, int], table: SourceTable) -> dict[str, Any]:
-    """Where each compensated source is first needed: the lowest gate that holds every event it is asked for.
+def _targets(gates: Sequence[Gate], place: dict[str, int], table: SourceTable) -> list[list[int]]:
+    """For each gate, then the root: the compensated sources that are first needed for its events.
 
-    A source that a ratio is made of belongs to the root.
+    That is the lowest gate that holds every event a source is asked for; for a part of a ratio it is the root.
     """
     compensated = [s for s in table.sources if s[0] == "compensated"]
     inside_ratio = {part for s in table.sources if s[0] == "ratio" for part in s[1:3]}
@@ -231,7 +234,7 @@ def _regions(gates: Sequence[Gate], place: dict[str, int], table: SourceTable) -
         parents = [g.parent for g in gates if source in _asked_for(g, table)]
         region = ROOT if source in inside_ratio else _common_ancestor(parents, table)
         lists[place.get(region, len(gates))].append(number)
-    return {"region_start": starts(lists), "region_targets": _ints(n for found in lists for n in found)}
+    return lists
 
 
 def _asked_for(gate: Gate, table: SourceTable) -> tuple[Source, ...]:
@@ -242,14 +245,6 @@ def _common_ancestor(paths: Sequence[str], table: SourceTable) -> str:
     """The lowest gate that each of the paths is or hangs from."""
     chains = [[p, *table.template.ancestors(p)] for p in dict.fromkeys(paths)]
     return next(p for p in chains[0] if all(p in chain for chain in chains))
-
-
-def _ints(values: Iterable[int]) -> Any:
-    return np.array(list(values), dtype=np.int64)
-
-
-def _floats(values: Iterable[float]) -> Any:
-    return np.array(list(values), dtype=np.float64)
 
 
 def _kind(gate: Gate) -> int:
@@ -293,7 +288,8 @@ def display_range(scale: Scale) -> float:
 
 
 def _binned(value: float, steps: float) -> float:
-    return binned(value, steps) if steps else value
+    # As `kernels.geometry.binned` does with events.
+    return math.floor(value * steps + 0.5) / steps if steps else value
 
 
 def _limits(geometry: Rectangle | Polygon | Ellipsoid) -> list[tuple[float | None, float | None, bool]]:

@@ -13,6 +13,7 @@ from immunoprofile.fcs import Channel, Finding
 from immunoprofile.gating.gates import FILE, UNCOMPENSATED, Boolean, Dimension, Ratio
 from immunoprofile.gating.paths import ROOT
 from immunoprofile.gating.template import GatingTemplate, Marker
+from immunoprofile.kernels.arrays import TARGET_COLUMNS, SourceArrays
 from immunoprofile.scales import Identity, Linear
 from immunoprofile.spillover import Spillover, locate_detectors
 
@@ -53,27 +54,41 @@ class SourceTable:
                 waiting.extend(t.path for t in gate.geometry.terms)
         return tuple(found)
 
-    def matrix_arrays(self) -> dict[str, Any]:
-        """The plan's arrays of matrices, weights and ratios (`kernels.gates.PlanArrays`)."""
+    def arrays(self, order: Sequence[int]) -> SourceArrays:
+        """What the kernel needs to make compensated channels, in the order given, and ratios."""
         index = {s: i for i, s in enumerate(self.sources)}
         compensated = [s for s in self.sources if s[0] == "compensated"]
         ratios = [s for s in self.sources if s[0] == "ratio"]
         reads = [[index["raw", c] for c in columns] for _, columns in self.matrices]
-        weights = [self.matrices[m][0].inverse[:, f] for _, m, f in compensated]
-        return {
-            "matrix_start": starts(reads),
-            "matrix_sources": np.array([c for r in reads for c in r], dtype=np.int64),
-            "weight_matrix": np.array([m for _, m, _ in compensated], dtype=np.int64),
-            "weight_start": starts(weights),
-            "weights": np.concatenate([*weights, np.empty(0)]),
-            "ratio_sources": np.array([[index[s[1]], index[s[2]]] for s in ratios], dtype=np.int64).reshape(-1, 2),
-            "ratio_numbers": np.array([s[3:] for s in ratios], dtype=np.float64).reshape(-1, 3),
-        }
+        place = starts(reads)
+        weights = [self.matrices[compensated[n][1]][0].inverse[:, compensated[n][2]] for n in order]
+        targets = [
+            (n, compensated[n][1], place[compensated[n][1]], place[compensated[n][1] + 1], first)
+            for n, first in zip(order, starts(weights)[:-1], strict=True)
+        ]
+        return SourceArrays(
+            targets=int_rows(targets, TARGET_COLUMNS),
+            detectors=np.array([c for r in reads for c in r], dtype=np.int64),
+            side_by_side=np.arange(len(self.columns)),
+            weights=np.concatenate([*weights, np.empty(0)]),
+            ratios=int_rows([(index[s[1]], index[s[2]]) for s in ratios], 2),
+            ratio_numbers=float_rows([s[3:] for s in ratios], 3),
+        )
 
 
 def starts(lists: Sequence[Any]) -> Any:
     """Where each of the lists begins once they stand end to end, and where the last one ends."""
     return np.concatenate([[0], np.cumsum([len(x) for x in lists])]).astype(np.int64)
+
+
+def int_rows(rows: Sequence[Sequence[int]], width: int) -> Any:
+    """(n, width) table of integers, also for no rows."""
+    return np.array(rows, dtype=np.int64).reshape(-1, width)
+
+
+def float_rows(rows: Sequence[Sequence[float]], width: int) -> Any:
+    """(n, width) table of numbers, also for no rows."""
+    return np.array(rows, dtype=np.float64).reshape(-1, width)
 
 
 def resolve_sources(

@@ -1,6 +1,7 @@
 """Compiled loops over arrays and scalars. No names, paths, errors or tables come in here.
 
 `accelerate` holds the compiler's settings, `scales` the transformations of one value, `geometry` the tests of one
-point, `gates` the walk of one block of events through a whole plan, `density` the smoothed histogram of one
-channel, `light` the light of simulated cells. Each has a plain NumPy twin in the tests.
+point, `compensation` spillover undone in one block, `arrays` a plan as flat arrays, `gates` the walk of one block of
+events through a whole plan, `density` the smoothed histogram of one channel, `light` the light of simulated cells.
+Each has a plain NumPy twin in the tests.
 """

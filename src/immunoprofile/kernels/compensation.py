@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 
-from immunoprofile.kernels.accelerate import Array, kernel
+from immunoprofile.kernels.accelerate import Array, kernel, part
 
 
-@kernel
+@part
 def has_gap(row: Array, n: int) -> bool:
     """Is there NaN or infinity among the first n values?"""
     # x - x is then no zero. Counting, unlike adding floats, can be done several at a time.
@@ -48,7 +48,7 @@ def spoil(rows: Array, places: Array, out: Array, n: int) -> None:
                     out[i] = math.nan
 
 
-@kernel
+@part
 def gather(rows: Array, places: Array, events: Array, dense: Array) -> None:
     """The values of some events of some rows, side by side: dense[k, j] = rows[places[k], events[j]]."""
     for k in range(places.size):

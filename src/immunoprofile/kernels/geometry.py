@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from immunoprofile.kernels.accelerate import Array, kernel
+from immunoprofile.kernels.accelerate import Array, kernel, part
 from immunoprofile.kernels.scales import rounded
 
 # Scaled values count as if rounded to twelve decimals, so a point this near to an edge is on it.
@@ -40,13 +40,13 @@ def polygon_holds(px: float, py: float, xs: Array, ys: Array) -> bool:
     return inside
 
 
-@kernel
+@part
 def binned(value: float, steps: float) -> float:
     """The value as the nearest of `steps` steps a unit, halves upwards."""
     return np.floor(value * steps + 0.5) / steps
 
 
-@kernel
+@part
 def _between(value: float, a: float, b: float) -> bool:
     return min(a, b) - ON_EDGE <= value <= max(a, b) + ON_EDGE
 
@@ -82,7 +82,7 @@ def polygon_states(x: Array, y: Array, half_x: float, half_y: float, xs: Array, 
                 states[i, k] = state
 
 
-@kernel
+@part
 def _touch(
     x: Array, y: Array, half_x: float, half_y: float, x1: float, y1: float, x2: float, y2: float, states: Array
 ) -> None:
@@ -99,13 +99,21 @@ def _touch(
                     states[i, k] = 2
 
 
-@kernel
-def ellipsoid_holds(point: Array, center: Array, precision: Array, distance_square: float) -> bool:
-    """Squared Mahalanobis distance from the center, by the inverse covariance, at most distance_square."""
+@part
+def ellipsoid_holds(points: Array, k: int, numbers: Array, n: int) -> bool:
+    """Squared Mahalanobis distance from the center at most as large as the last number.
+
+    Parameters
+    ----------
+    points, k : (>= n, n_points)
+        Scaled values, a row a dimension; the point is column k.
+    numbers : (n + n * n + 1,)
+        Center, inverse covariance row by row, squared distance.
+    """
     total = 0.0
-    for i in range(center.size):
+    for i in range(n):
         row = 0.0
-        for j in range(center.size):
-            row += precision[i * center.size + j] * (point[j] - center[j])
-        total += (point[i] - center[i]) * row
-    return rounded(total) <= rounded(distance_square)
+        for j in range(n):
+            row += numbers[n + i * n + j] * (points[j, k] - numbers[j])
+        total += (points[i, k] - numbers[i]) * row
+    return rounded(total) <= rounded(numbers[n + n * n])

@@ -20,7 +20,7 @@ import math
 
 import numpy as np
 
-from immunoprofile.kernels.accelerate import Array, kernel
+from immunoprofile.kernels.accelerate import Array, kernel, part
 
 IDENTITY, LINEAR, LOG, ASINH, LOGICLE, HYPERLOG, TABLE = range(7)
 
@@ -35,7 +35,7 @@ _MAX_STEPS = 30
 _NO_DECIMALS = 4503.599627370496
 
 
-@kernel
+@part
 def rounded(value: float) -> float:
     """The value as if written with twelve decimals: what all comparisons with bounds use."""
     if abs(value) < _NO_DECIMALS:
@@ -43,7 +43,7 @@ def rounded(value: float) -> float:
     return value
 
 
-@kernel
+@part
 def scale_value(kind: int, p: Array, tables: Array, x: float) -> float:
     """Scaled value of one linear value; NaN stays NaN; the logarithm of zero and below is -inf."""
     if math.isnan(x):
@@ -65,7 +65,7 @@ def scale_value(kind: int, p: Array, tables: Array, x: float) -> float:
     return min(max(y, p[CLIP_LOW]), p[CLIP_HIGH])
 
 
-@kernel
+@part
 def unscale_value(kind: int, p: Array, tables: Array, y: float) -> float:
     """Linear value of one scaled value (the clip aside)."""
     if kind == LOGICLE:
@@ -83,7 +83,7 @@ def unscale_value(kind: int, p: Array, tables: Array, y: float) -> float:
     return _interpolated(tables[int(p[0]), 1], tables[int(p[0]), 0], y)
 
 
-@kernel
+@part
 def _biexponential(p: Array, y: float) -> float:
     # p: 0 a, 1 b, 2 c, 3 d, 4 f, 5 x1 (the scale's zero), 6 slope there
     below = y < p[5]
@@ -92,7 +92,7 @@ def _biexponential(p: Array, y: float) -> float:
     return -x if below else x
 
 
-@kernel
+@part
 def _logicle(p: Array, x: float) -> float:
     a, b, c, d, f, zero = p[0], p[1], p[2], p[3], p[4], p[5]
     size = abs(x)
@@ -120,7 +120,7 @@ def _logicle(p: Array, x: float) -> float:
     return 2.0 * zero - y if x < 0 else y
 
 
-@kernel
+@part
 def _hyper(p: Array, y: float) -> float:
     # p: 0 a, 1 b, 2 c, 3 f, 5 x1 (the scale's zero), 6 slope there
     below = y < p[5]
@@ -129,7 +129,7 @@ def _hyper(p: Array, y: float) -> float:
     return -x if below else x
 
 
-@kernel
+@part
 def _hyperlog(p: Array, x: float) -> float:
     a, b, c, f, zero = p[0], p[1], p[2], p[3], p[5]
     size = abs(x)
@@ -153,7 +153,7 @@ def _hyperlog(p: Array, x: float) -> float:
     return 2.0 * zero - y if x < 0 else y
 
 
-@kernel
+@part
 def _interpolated(table_x: Array, table_y: Array, x: float) -> float:
     # straight between the points of a rising table, its ends beyond them
     n = table_x.size
@@ -161,7 +161,13 @@ def _interpolated(table_x: Array, table_y: Array, x: float) -> float:
         return table_y[0]
     if x >= table_x[n - 1]:
         return table_y[n - 1]
-    k = np.searchsorted(table_x, x, side="right") - 1
+    k, end = 0, n - 1
+    while end - k > 1:
+        middle = (k + end) // 2
+        if table_x[middle] <= x:
+            k = middle
+        else:
+            end = middle
     part = (x - table_x[k]) / (table_x[k + 1] - table_x[k])
     return table_y[k] + part * (table_y[k + 1] - table_y[k])
 
@@ -212,14 +218,14 @@ def quick_value(quick: Array, number: int, first: int, x: float) -> float:
     return low + (quick[number, side, part + 1] - low) * ((bits & _QUICK_REST) / (_QUICK_REST + 1.0))
 
 
-@kernel
+@part
 def _ordered(x: float) -> int:
     # float64 in the order of integers, so that the middle of two floats is the middle of their patterns
     bits = int(np.float64(x).view(np.int64))
     return bits if bits >= 0 else -9223372036854775808 - bits
 
 
-@kernel
+@part
 def _float_of(order: int) -> float:
     bits = order if order >= 0 else np.int64(-9223372036854775808) - order
     return np.int64(bits).view(np.float64)
@@ -246,7 +252,7 @@ def first_linear(kind: int, p: Array, tables: Array, bound: float, strict: bool)
     return _float_of(high)
 
 
-@kernel
+@part
 def _passes(kind: int, p: Array, tables: Array, x: float, edge: float, strict: bool) -> bool:
     y = rounded(scale_value(kind, p, tables, x))
     return y > edge if strict else y >= edge

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from immunoprofile.errors import Problem, TemplateInvalidError, TemplateSyntaxError, printable
 from immunoprofile.gating.formats.assembly import Assembled, assemble
-from immunoprofile.gating.formats.gatingml_custom import TemplateInfo, read_info
+from immunoprofile.gating.formats.gatingml_custom import read_info
 from immunoprofile.gating.formats.gatingml_definitions import Definitions, read_definitions
 from immunoprofile.gating.formats.gatingml_tree import (
     DEFINITIONS,
@@ -35,6 +35,9 @@ from immunoprofile.gating.formats.gatingml_words import GATES, GATING, RESTS, Re
 from immunoprofile.gating.formats.xmlfile import parse_xml
 from immunoprofile.gating.paths import ROOT, make_id
 from immunoprofile.gating.template import Compensation, GatingTemplate, Limit, Marker, Quality
+
+if TYPE_CHECKING:
+    from immunoprofile.gating.formats.gatingml_info import TemplateInfo
 
 Broken = Literal["error", "skip"]
 Missing = Literal["error", "allow"]
@@ -104,10 +107,11 @@ def template_of(root: Any, file: Path, *, missing: Missing | None = None, broken
 
 def _template_info(root: Any, file: Path) -> TemplateInfo | None:
     try:
-        return read_info(root, "template", TemplateInfo)
+        found: TemplateInfo | None = read_info(root, "template")
     except RefusalError as refusal:
         kind = TemplateSyntaxError if refusal.code == "GATINGML-VERSION" else TemplateInvalidError
         raise kind(refusal.what, path=file, where=refusal.line, remedy=refusal.remedy, code=refusal.code) from None
+    return found
 
 
 def _populations(gates: list[Any], found: Definitions, refusals: Refusals) -> dict[str, Population]:

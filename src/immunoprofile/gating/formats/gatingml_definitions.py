@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from immunoprofile.errors import ImmunoprofileError, closest, printable
-from immunoprofile.gating.formats.gatingml_custom import SPACE, TemplateInfo
+from immunoprofile.gating.formats.gatingml_custom import SPACE
 from immunoprofile.gating.formats.gatingml_words import (
     DATATYPES,
     FCS,
@@ -30,6 +30,9 @@ from immunoprofile.gating.formats.gatingml_words import (
 from immunoprofile.gating.gates import FILE
 from immunoprofile.scales import Asinh, Hyperlog, Identity, Linear, Log, Logicle, Scale
 from immunoprofile.spillover import Spillover
+
+if TYPE_CHECKING:
+    from immunoprofile.gating.formats.gatingml_info import TemplateInfo
 
 SCALES: dict[str, tuple[type[Scale], tuple[str, ...]]] = {
     "flin": (Linear, ("T", "A")),

@@ -7,17 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from immunoprofile.errors import Problem, printable
-from immunoprofile.gating.formats.gatingml_custom import (
-    SPACE,
-    QuadrantsInfo,
-    axis_info,
-    gate_info,
-    info_text,
-    is_xml_text,
-    template_compensation,
-    template_info,
-)
+from immunoprofile.gating.formats.gatingml_custom import SPACE, is_xml_text, template_compensation
 from immunoprofile.gating.formats.gatingml_definitions import SCALE_MARK, SCALES
+from immunoprofile.gating.formats.gatingml_info import QuadrantsInfo, axis_info, gate_info, info_text, template_info
 from immunoprofile.gating.formats.gatingml_quadrants import dividers_of, part_of, place_between, quadrant_runs
 from immunoprofile.gating.formats.gatingml_words import (
     CUSTOM_INFO,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from immunoprofile.errors import printable
-from immunoprofile.gating.formats.gatingml_custom import AxisInfo, GateInfo, QuadrantsInfo, template_compensation
+from immunoprofile.gating.formats.gatingml_custom import template_compensation
 from immunoprofile.gating.formats.gatingml_definitions import Definitions, RatioDefinition, clip_before
 from immunoprofile.gating.formats.gatingml_words import (
     DATATYPES,
@@ -35,6 +35,9 @@ from immunoprofile.gating.gates import (
     Term,
 )
 from immunoprofile.scales import Identity
+
+if TYPE_CHECKING:
+    from immunoprofile.gating.formats.gatingml_info import AxisInfo, GateInfo, QuadrantsInfo
 
 Divider = tuple[Dimension, tuple[float, ...]]
 

@@ -7,17 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from immunoprofile.errors import Problem, printable
 from immunoprofile.gating.formats.assembly import Draft
-from immunoprofile.gating.formats.gatingml_custom import (
-    GateInfo,
-    QuadrantsInfo,
-    cytobank_text,
-    read_info,
-    rule_of,
-)
+from immunoprofile.gating.formats.gatingml_custom import cytobank_text, read_info, rule_of
 from immunoprofile.gating.formats.gatingml_definitions import Definitions
 from immunoprofile.gating.formats.gatingml_shapes import read_geometry, read_quadrants
 from immunoprofile.gating.formats.gatingml_words import (
@@ -34,6 +28,9 @@ from immunoprofile.gating.formats.gatingml_words import (
 )
 from immunoprofile.gating.gates import Boolean, Geometry, Term
 from immunoprofile.gating.paths import join_path
+
+if TYPE_CHECKING:
+    from immunoprofile.gating.formats.gatingml_info import GateInfo
 
 DEFINITIONS = frozenset(TRANSFORMS + n for n in ("transformation", "spectrumMatrix"))
 _QUADRANTS = f"{GATING}QuadrantGate"
@@ -158,9 +155,9 @@ def _geometries(
     gate: Any, own: dict[Any, Population], found: Definitions
 ) -> Iterable[tuple[Any, Geometry | RefusalError]]:
     if gate.tag != _QUADRANTS:
-        info = own[gate].info = read_info(gate, "gate", GateInfo)
+        info = own[gate].info = read_info(gate, "gate")
         return [(gate, read_geometry(gate, found, info))]
-    quadrants = read_info(gate, "quadrants", QuadrantsInfo)
+    quadrants = read_info(gate, "quadrants")
     for population in own.values():
         population.info = quadrants.parts.get(population.id) if quadrants else None
     return read_quadrants(gate, found, quadrants)

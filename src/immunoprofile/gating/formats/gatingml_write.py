@@ -16,8 +16,8 @@ from pydantic import ValidationError
 from immunoprofile.errors import InputError, TemplateInvalidError
 from immunoprofile.fcs import Channel
 from immunoprofile.gating.formats.gatingml import template_of
-from immunoprofile.gating.formats.gatingml_custom import first_complaint
 from immunoprofile.gating.formats.gatingml_document import TemplateDocument, fluorochromes_of
+from immunoprofile.gating.formats.gatingml_info import first_complaint
 from immunoprofile.gating.formats.xmlfile import parse_xml_bytes
 from immunoprofile.gating.gates import UNCOMPENSATED, Dimension, Gate, Rectangle
 from immunoprofile.gating.paths import ROOT
