@@ -62,6 +62,12 @@ def test_compare_fmo__takes_the_nearest(controls: tuple[Drawn, ...], chosen: str
     assert (None if pd.isna(found) else found) == chosen
 
 
+def test_compare_fmo__of_a_sample_without_a_batch_any_batch_may_be() -> None:
+    sample = Drawn("s", "P1", "BL")
+    listed = [(OTHER_BATCH, "M1", shining("batch_b", t=50.0))]
+    assert compare_fmo(shining("s", t=200.0), sample, listed)["fmo_sample_id"].dropna().tolist() == ["batch_b"]
+
+
 def test_compare_fmo__difference_and_ratio_of_medians_in_that_marker_only() -> None:
     table = compared(OWN)
     assert table.loc[("t", "M1"), ["delta_median_fi", "ratio_median_fi"]].tolist() == [150.0, 4.0]

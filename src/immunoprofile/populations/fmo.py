@@ -54,8 +54,9 @@ def compare_fmo(
 
     Notes
     -----
-    The control of a marker is that of the same subject and visit; else that of the same batch; else that of the panel
-    without a subject or batch. Where several are equally near none is taken, and the rows say so.
+    The control of a marker is that of the same subject and visit; else that of the same batch; else that of the panel,
+    unless it is known to be of another subject or batch. Where several are equally near none is taken, and the rows
+    say so.
     """
     listed = list(controls)
     table = intensities.copy()
@@ -75,7 +76,7 @@ def _nearest(sample: Drawn, controls: Sequence[tuple[Drawn, pd.DataFrame]]) -> l
     draw = [c for c in of_panel if c[0].subject_id is not None and _same(c[0], sample, "subject_id", "visit")]
     others = [c for c in of_panel if c[0].subject_id is None]
     batch = [c for c in others if c[0].batch is not None and c[0].batch == sample.batch]
-    return draw or batch or [c for c in others if c[0].batch is None]
+    return draw or batch or [c for c in others if c[0].batch is None or sample.batch is None]
 
 
 def _same(control: Drawn, sample: Drawn, *names: str) -> bool:
