@@ -89,3 +89,11 @@ def test_gates_test__missing_fixtures_are_an_error_of_arguments(immunoprofile, t
     outcome = immunoprofile("gates", "test", path)
     assert outcome.exit_code == 2
     assert 'test[0].sample: "line" is not there.' in outcome.stderr
+
+
+def test_gates_test__a_proposed_block_holds(immunoprofile, template, tmp_path: Path) -> None:
+    path = template(0.7)
+    proposed = immunoprofile("gates", "test", path, "--propose", tmp_path / "line.fcs").stdout
+    assert proposed == '[[test]]\nsample = "line.fcs"\nexpect."Right" = { count = 60 }\n'
+    path.write_text(path.read_text().split("[[test]]")[0] + proposed)
+    assert immunoprofile("gates", "test", path).exit_code == 0

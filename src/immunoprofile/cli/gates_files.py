@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,8 @@ def import_template(context: click.Context, source: Path, out: Path, force: bool
     """Turn a FlowJo 10 workspace (.wsp) or Gating-ML 2.0 (.xml) into a template.
 
     Of a workspace, what most samples share becomes the template; what single samples have otherwise goes to
-    overrides.csv beside it. What cannot be carried is listed by name and reason, and the exit code is 3.
+    overrides.csv beside it, under the names that the workspace gives its samples. What cannot be carried is listed by
+    name and reason, and the exit code is 3.
     """
     from immunoprofile.gating import write_template
     from immunoprofile.provenance import refuse_existing
@@ -45,10 +47,10 @@ def import_template(context: click.Context, source: Path, out: Path, force: bool
         refuse_existing(overrides, remedy="Move it away, or give --force.")
     files = [*write_template(template, out, force=force)]
     if deviations:
-        files.append(_write_overrides(deviations, overrides))
+        files.append(_write_overrides(deviations, overrides, template, source))
     for problem in template.refused:
         complain(f"not carried: {problem}")
-    for deviation in (d for d in deviations if d.geometry is None):
+    for deviation in (d for d in deviations if not _is_override(d, template)):
         tell(f"{printable(deviation.sample)}: {printable(deviation.path)}: {printable(deviation.what)}")
     show(
         f"{len(template.gates)} gates, {len(deviations)} deviations of single samples, "
@@ -71,17 +73,25 @@ def _read(source: Path) -> tuple[GatingTemplate, Sequence[Deviation]]:
     )  # fmt: skip
 
 
-def _write_overrides(deviations: Sequence[Deviation], path: Path) -> Path:
+def _is_override(deviation: Deviation, template: GatingTemplate) -> bool:
+    """True where one sample has a gate of the template otherwise; what it lacks, or has alone, no override can say."""
+    return deviation.geometry is not None and deviation.path in template.paths
+
+
+def _write_overrides(deviations: Sequence[Deviation], path: Path, template: GatingTemplate, source: Path) -> Path:
+    """The deviations that overrides can say, drawn by the file they come from on the day it was last saved."""
     from immunoprofile.gating.template import describe_geometry
     from immunoprofile.provenance import write_text
 
     page = io.StringIO()
     writer = csv.writer(page, lineterminator="\n")
     writer.writerow(_OVERRIDES)
+    saved = datetime.fromtimestamp(source.stat().st_mtime, tz=UTC).date().isoformat()
     for d in deviations:
-        if d.geometry is not None:
+        if _is_override(d, template):
+            assert d.geometry is not None
             geometry = json.dumps(describe_geometry(d.geometry), sort_keys=True, separators=(",", ":"))
-            writer.writerow([d.sample, d.path, "", "", geometry, "", "", d.what])
+            writer.writerow([d.sample, d.path, "", "", geometry, source.name, saved, d.what])
     write_text(path, page.getvalue())
     return path
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,17 +37,23 @@ if TYPE_CHECKING:
 @click.option(
     "--junit", type=click.Path(path_type=Path), metavar="FILE.xml", help="Write the verdicts as JUnit XML too."
 )
+@click.option(
+    "--propose", type=click.Path(path_type=Path), metavar="FILE.fcs",
+    help="Print a [[test]] block with the counts of this file now, for a person to check and to put into the template.",
+)  # fmt: skip
 @json_option
 @verbosity_options
 @click.pass_context
 def test_template(
     context: click.Context,
     template: str,
+    *,
     folder: Path | None,
     mutate: bool,
     shift: float,
     least: float | None,
     junit: Path | None,
+    propose: Path | None,
     as_json: bool,
 ) -> None:
     """Run the tests that a template carries, on their fixtures.
@@ -59,6 +66,9 @@ def test_template(
     from immunoprofile.provenance import write_bytes
 
     loaded = load_template(template)
+    if propose is not None:
+        show(*_proposed(loaded, propose))
+        return
     fixtures = read_fixtures(loaded, folder)
     verdicts = run_tests(loaded, fixtures)
     if junit is not None:
@@ -75,6 +85,21 @@ def test_template(
         complain("No boundary was moved: the tests must hold first.")
     missed = least is not None and notices is not None and _share(notices) < least
     context.exit(Outcome.TEST_FAILED if failed or missed else Outcome.DONE)
+
+
+def _proposed(template: GatingTemplate, sample: Path) -> list[str]:
+    """A test that holds now; whether it is right a person must say."""
+    from immunoprofile.fcs import read_fcs
+    from immunoprofile.gating.validation import gate_alone
+
+    events = read_fcs(sample)
+    members = gate_alone(template, events, events)
+    lines = [
+        f"expect.{json.dumps(path, ensure_ascii=False)} = {{ count = {count} }}"
+        for path, count in members.counts().items()
+        if path != template.paths[0]
+    ]
+    return ["[[test]]", f"sample = {json.dumps(sample.name, ensure_ascii=False)}", *lines]
 
 
 def _mutate(template: GatingTemplate, fixtures: Sequence[Fixture], shift: float) -> Sequence[Notice]:

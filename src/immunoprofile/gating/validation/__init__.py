@@ -14,7 +14,7 @@ from immunoprofile.gating.validation.lint import Remark, check_template, worst
 from immunoprofile.gating.validation.mutants import Mutant, list_mutants
 from immunoprofile.gating.validation.mutation import Notice, run_mutants
 from immunoprofile.gating.validation.outside import Outside, count_outside
-from immunoprofile.gating.validation.verdicts import Verdict, run_tests
+from immunoprofile.gating.validation.verdicts import Verdict, gate_alone, run_tests
 
 __all__ = [
     "Change",
@@ -30,6 +30,7 @@ __all__ = [
     "compare_definitions",
     "compare_events",
     "count_outside",
+    "gate_alone",
     "list_mutants",
     "read_fixtures",
     "render_junit",
