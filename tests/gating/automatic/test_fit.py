@@ -5,6 +5,9 @@ import math
 import numpy as np
 import pytest
 from automatic.rules import LOGICLE, Identity, axis, fallback, rule
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from scipy.stats import chi2, norm
 
 from immunoprofile.gating.automatic import fit_rule, own_place
@@ -248,3 +251,36 @@ def test_outline__twin_of_these_tests_agrees_with_the_kernel():
     fit = fit_rule(rule("separate", *PLANE, target=(0.6, 0.4)), [values], fallback())
     xs, ys = (np.array(v, dtype=float) for v in zip(*fit.geometry.vertices, strict=True))
     assert [polygon_holds(x, y, xs, ys) for x, y in values.T] == inside(fit.geometry, values).tolist()
+
+
+def test_singlets__line_that_does_not_converge_is_refused(monkeypatch):
+    from sklearn.linear_model import HuberRegressor
+
+    def fail(*_args, **_kwargs):
+        raise ValueError("HuberRegressor convergence failed")
+
+    monkeypatch.setattr(HuberRegressor, "fit", fail)
+    values = clouds(20, (1_000, (0.5, 0.5), [[0.01, 0.009], [0.009, 0.01]]))
+    fit = fit_rule(rule("singlets", *PLANE, width=4.0), [values], fallback())
+    assert fit.words == "no line: the fit did not converge"
+
+
+@pytest.mark.parametrize("method", ["valley", "tail", "quantile", "mixture"])
+@settings(max_examples=25)
+@given(
+    values=arrays(
+        np.float64,
+        st.integers(20, 80),
+        elements=st.floats(-2, 2) | st.sampled_from([math.inf, -math.inf, 0.0, 0.5]),
+    )
+)
+def test_cut__lies_among_the_events_or_says_why_not(method, values):
+    given_ = {"tail": {"quantile": 0.99}, "quantile": {"quantile": 0.9}, "mixture": {"components": 2}}.get(method, {})
+    fit = fit_rule(rule(method, **given_), [values[np.newaxis]], fallback(None, None))
+    assert fit.words
+    if fit.geometry is not None:
+        assert math.isfinite(fit.at)
+        # A tail may end beyond the last event: the mirror image of the far side is as long as that.
+        finite = values[np.isfinite(values)]
+        reach = 2 * np.ptp(finite) if method == "tail" else 0
+        assert finite.min() - reach - 1e-6 <= fit.at <= finite.max() + reach + 1e-6

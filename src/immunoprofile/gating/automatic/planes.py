@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -124,7 +125,10 @@ def find_singlets(rule: AutoRule, samples: Sequence[Values]) -> Outline:
     if kept.shape[1] < _LEAST_EVENTS:
         return Outline(None, "no line: too few events, or one value on the first axis")
     for _ in range(_ROUNDS):
-        start, slope = _robust_line(kept, high - low)
+        line = _robust_line(kept, high - low)
+        if line is None:
+            return Outline(None, "no line: the fit did not converge")
+        start, slope = line
         residual = kept[1] - (start + slope * kept[0])
         spread = _spread_above(kept[0], residual)
         if not slope > 0:
@@ -143,12 +147,18 @@ def find_singlets(rule: AutoRule, samples: Sequence[Values]) -> Outline:
     return Outline(shape, f"band of {width:g} SD about the line {start:.4g} + {slope:.4g} x")
 
 
-def _robust_line(events: Values, scale: float) -> tuple[float, float]:
-    """Start and slope of Huber's regression of the second axis on the first."""
+def _robust_line(events: Values, scale: float) -> tuple[float, float] | None:
+    """Start and slope of Huber's regression of the second axis on the first; None where it does not converge."""
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import HuberRegressor
 
     x, y = events / scale
-    model = HuberRegressor(epsilon=1.35, max_iter=500).fit(x[:, np.newaxis], y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        try:
+            model = HuberRegressor(epsilon=1.35, max_iter=500).fit(x[:, np.newaxis], y)
+        except (ConvergenceWarning, ValueError):
+            return None
     return float(model.intercept_) * scale, float(model.coef_[0])
 
 
