@@ -30,7 +30,7 @@ import pandas as pd
 
 RESULTS = Path(__file__).parent / "results" / "quality_rates.json"
 COHORTS = 200  # only a run of this size is written to the results
-VISITS = ("BL", "W2", "W4", "W8")
+VISITS = ("BL", "W4", "W8")
 SUBJECTS, EVENTS = 8, 10_000
 NOTICES = {
     "clog": ("flow_stopped",),
@@ -72,15 +72,14 @@ def count_levels(checks: pd.DataFrame, kind_of: Mapping[str, Iterable[str]]) -> 
 
 def profile(seed: int, scenario: str) -> Counter[tuple[str, str, str]]:
     """One cohort of files from simulation to checks."""
-    from immunoprofile.cohort.profile import profile_study, study_templates
+    from immunoprofile.cohort import profile_cohort
     from immunoprofile.simulation import simulate_cohort
     from immunoprofile.study import load_study
 
     with tempfile.TemporaryDirectory() as folder:
         study_file = simulate_cohort(Path(folder) / "c", seed, SUBJECTS, VISITS, EVENTS, scenario=scenario)
         correct_units(study_file.parent / "platelets.csv")
-        study = load_study(study_file)
-        results = profile_study(study, study_templates(study), jobs=1)
+        results = profile_cohort(load_study(study_file), Path(folder) / "results", jobs=1)
     return count_levels(results.samples_qc, {s: k or ("clean",) for s, k in truth(seed, scenario).items()})
 
 

@@ -277,11 +277,11 @@ def test_bridge_control__score_is_normal_whatever_the_number_of_runs() -> None:
     rng = np.random.default_rng(3)
     for n in (3, 5, 10):
         scores = []
-        for _ in range(4000):
+        for _ in range(1500):
             values = rng.normal(0, 0.2, n + 1)
             scores.append(score(values[-1], 0.0, [Reading("s", "i", v) for v in values[:-1]], 1e-6))
         beyond = np.mean(np.abs(scores) > 2)
-        assert beyond == pytest.approx(0.0455, abs=4 * math.sqrt(0.0455 / 4000))
+        assert beyond == pytest.approx(0.0455, abs=4 * math.sqrt(0.0455 / 1500))
 
 
 def test_bridge_control__two_runs_beyond_two_on_one_side_fail() -> None:

@@ -8,6 +8,7 @@ concerns, and on no others.
 """
 
 from immunoprofile.quality.cohort import check_bridges, check_cohort, check_matrices, check_residual_spill
+from immunoprofile.quality.describe import describe_rules
 from immunoprofile.quality.flags import flag_populations
 from immunoprofile.quality.judge import Checks, join_checks
 from immunoprofile.quality.preparation import spillover_in_use
@@ -30,6 +31,7 @@ __all__ = [
     "check_residual_spill",
     "check_sample",
     "control_shifts",
+    "describe_rules",
     "flag_populations",
     "join_checks",
     "load_quality_rules",
