@@ -6,12 +6,22 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from immunoprofile.cohort.overrides import overridden
+from immunoprofile.cohort.placement import found_in_data, place_gates
 from immunoprofile.comparison import Facts, Plan, answer_plan, read_facts
+from immunoprofile.gating import GatingTemplate
 from immunoprofile.study import Study
 
 
 def compare_study(
-    populations: pd.DataFrame, study: Study, response: pd.DataFrame, counts: pd.DataFrame, definition: str
+    populations: pd.DataFrame,
+    study: Study,
+    templates: Mapping[str, GatingTemplate],
+    response: pd.DataFrame,
+    counts: pd.DataFrame,
+    definition: str,
+    *,
+    jobs: int = 1,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Tables `change` and `association` of a study.
 
@@ -27,7 +37,30 @@ def compare_study(
     AnalysisError, InputError
         As `comparison.answer_plan`.
     """
-    return answer_plan(populations, study_plan(study, definition), study_facts(study, response, counts))
+    placements = place_primaries(populations, study, templates, jobs=jobs)
+    plan, facts = study_plan(study, definition), study_facts(study, response, counts)
+    return answer_plan(populations, plan, facts, placements=placements)
+
+
+def place_primaries(
+    populations: pd.DataFrame, study: Study, templates: Mapping[str, GatingTemplate], *, jobs: int = 1
+) -> dict[tuple[str, str], dict[str, pd.DataFrame]] | str:
+    """The primary populations counted again with every threshold moved within its tolerance; or why not."""
+    visits = populations[populations["visit"].isin([study.baseline, *study.window])]
+    work = [
+        (s, templates[s.panel])
+        for s in study.samples
+        if s.control is None and s.panel is not None and s.panel in templates
+    ]
+    found = {}
+    for primary in study.analysis.primary:
+        if primary.measure != "logit_frac":
+            continue
+        if any(t.id_of(p) == primary.pop_id and found_in_data(t, p) for t in templates.values() for p in t.paths):
+            return "gates of this population are found in the data, each sample has its own"
+        own = [(s, overridden(t, s, study.overridden)) for s, t in work]
+        found[primary.pop_id, primary.denom_id] = place_gates(own, visits, primary.pop_id, primary.denom_id, jobs=jobs)
+    return found
 
 
 def study_plan(study: Study, definition: str) -> Plan:

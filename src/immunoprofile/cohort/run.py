@@ -23,6 +23,7 @@ from immunoprofile.cohort.workplace import open_workplace
 from immunoprofile.columns import FAILURES
 from immunoprofile.errors import AnalysisError
 from immunoprofile.fcs import Strictness
+from immunoprofile.gating import GatingTemplate
 from immunoprofile.platelets import Rule, judge_platelets, load_rule
 from immunoprofile.provenance import digest_of_value
 from immunoprofile.study import Study
@@ -65,11 +66,13 @@ def run_study(
         results = profile_study(study, templates, thawed, hands, strictness=strictness)
         digests = {"analysis": digest_of_value(study_options(study)), "response rule": rules[0].sha256}
         digests |= {f"response rule {r.id}": r.sha256 for r in rules[1:]}
-        results = _answered(replace(results, plan=results.plan | digests), study, rules)
+        results = _answered(replace(results, plan=results.plan | digests), study, rules, templates, hands.jobs)
         return write_results(results, folder, options=study_options(study))
 
 
-def _answered(results: Results, study: Study, rules: Sequence[Rule]) -> Results:
+def _answered(
+    results: Results, study: Study, rules: Sequence[Rule], templates: Mapping[str, GatingTemplate], jobs: int
+) -> Results:
     response, counts = judge_platelets(
         study.platelets,
         study.subjects,
@@ -91,7 +94,9 @@ def _answered(results: Results, study: Study, rules: Sequence[Rule]) -> Results:
         )
         return replace(results, failures=_with_failures(results.failures, [_of_study(study, failure)]))
     try:
-        change, association = compare_study(results.populations, study, response, counts, rules[0].id)
+        change, association = compare_study(
+            results.populations, study, templates, response, counts, rules[0].id, jobs=jobs
+        )
     except AnalysisError as problem:
         # The tables stand, whatever keeps them from being compared: too many samples failed, say.
         return replace(results, failures=_with_failures(results.failures, [_of_study(study, problem)]))

@@ -187,8 +187,11 @@ def _by_subject(readings: pd.DataFrame) -> dict[tuple[str, str, str], dict[str, 
     found: dict[tuple[str, str, str], dict[str, Reading]] = {}
     for r in readings.rename(columns={"count": "events"}).itertuples(index=False):
         sample = None if pd.isna(r.sample_id) else str(r.sample_id)
-        facts = (r.day, r.value, r.frac, r.events, r.denom_count, r.variance, r.log_cells, r.log_denom_cells)
-        reading = Reading(r.visit, r.panel, sample, *(float(x) for x in facts), r.reason, r.flags)
+        numbers = (r.day, r.value, r.frac, r.events, r.denom_count, r.variance, r.log_cells, r.log_denom_cells)
+        day, value, frac, count, whole, variance, cells, below = (float(x) for x in numbers)
+        reading = Reading(
+            r.visit, r.panel, sample, day, value, frac, count, whole, variance, cells, below, r.reason, r.flags
+        )
         found.setdefault((r.subject_id, r.pop_id, r.denom_id), {})[r.visit] = reading
     return found
 

@@ -103,7 +103,7 @@ def fit_counts(
     found = minimize(lambda v: -_log_likelihood(v, data), start, method="BFGS", jac="3-point", options=search)
     curvature = _curvature(found.x, data)
     try:
-        covariance = np.linalg.inv(curvature)
+        covariance = np.asarray(np.linalg.inv(curvature), dtype=np.float64)
     except np.linalg.LinAlgError:
         covariance = np.full_like(curvature, np.nan)
     if not np.isfinite(found.fun) or np.any(~(np.diag(covariance)[:k] > 0)):

@@ -22,14 +22,20 @@ from immunoprofile.comparison.outcomes import (
     maturity_flags,
 )
 from immunoprofile.comparison.partitions import log_ratio_coordinates
+from immunoprofile.comparison.placement import gate_placement_range
 from immunoprofile.comparison.plan import Facts, Plan
 from immunoprofile.comparison.questions import Row
 from immunoprofile.comparison.ratios import log_ratios
 from immunoprofile.comparison.selection import Evidence, Key, check_evidence
 from immunoprofile.comparison.timing import ask_timing
-from immunoprofile.comparison.variations import ask_variations
+from immunoprofile.comparison.variations import ask_variations, not_available
 from immunoprofile.comparison.visits import visit_values
 from immunoprofile.tables import build_frame, sort_frame
+
+Placements = Mapping[tuple[str, str], Mapping[str, pd.DataFrame]]
+"""Population and denominator to placement of gates to populations table."""
+
+NO_EVENTS = "the events are not at hand, so no gate can be moved"
 
 _BY_RESPONSE = frozenset({"group_diff", "landmark", "predictor"})
 
@@ -63,7 +69,9 @@ def pair_plan(populations: pd.DataFrame, plan: Plan, facts: Facts) -> pd.DataFra
     return sort_frame(CHANGE, pd.concat(parts)) if len(parts) > 1 else parts[0]
 
 
-def answer_plan(populations: pd.DataFrame, plan: Plan, facts: Facts) -> tuple[pd.DataFrame, pd.DataFrame]:
+def answer_plan(
+    populations: pd.DataFrame, plan: Plan, facts: Facts, *, placements: Placements | str = NO_EVENTS
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Tables `change` and `association`: the plan, then its sensitivity analyses.
 
     Parameters
@@ -72,6 +80,9 @@ def answer_plan(populations: pd.DataFrame, plan: Plan, facts: Facts) -> tuple[pd
         As for `paired_change`.
     plan, facts
         See `plan`.
+    placements
+        Primary population and denominator to placement to populations table, from gates moved within their
+        tolerance; or why there are none.
 
     Raises
     ------
@@ -95,6 +106,7 @@ def answer_plan(populations: pd.DataFrame, plan: Plan, facts: Facts) -> tuple[pd
     if plan.sensitivity:
         for key in first:
             rows += _sensitivity_rows(populations, key, plan, facts, definition)
+            rows += _placement_rows(placements, key, plan, facts)
     return change, build_frame(ASSOCIATION, write_rows(_with_context(rows, populations, plan, facts, definition)))
 
 
@@ -122,6 +134,15 @@ def _sensitivity_rows(
         rows += ask_timing(values, key, plan, facts, definition)
         rows += ask_platelets(values, key, plan, facts, definition)
     return rows
+
+
+def _placement_rows(placements: Placements | str, key: Key, plan: Plan, facts: Facts) -> list[Row]:
+    if isinstance(placements, str):
+        return [not_available(key, "gate_placement", placements, plan)]
+    tables = placements.get((key.pop_id, key.denom_id))
+    if not tables:
+        return [not_available(key, "gate_placement", "no gate of this population could be moved", plan)]
+    return gate_placement_range(tables, key, plan, facts)
 
 
 def _with_context(

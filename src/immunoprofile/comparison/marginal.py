@@ -59,10 +59,10 @@ def gee(
     df = len(clusters) - x.shape[1]
     if df < 1 or np.linalg.matrix_rank(x) < x.shape[1]:
         raise InsufficientDataError("too few subjects for these columns, or collinear columns", code="MODEL-DEGENERATE")
-    beta, rho = np.linalg.lstsq(x, y, rcond=None)[0], 0.0
+    beta, rho = np.asarray(np.linalg.lstsq(x, y, rcond=None)[0], dtype=np.float64), 0.0
     for _ in range(_ROUNDS):
         rho = _correlation(y - x @ beta, clusters, x.shape[1])
-        following = np.linalg.solve(*_equations(y, x, clusters, rho))
+        following = np.asarray(np.linalg.solve(*_equations(y, x, clusters, rho)), dtype=np.float64)
         moved = float(np.abs(following - beta).max())
         beta = following
         if moved < _CONVERGED:

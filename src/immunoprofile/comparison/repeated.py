@@ -174,9 +174,13 @@ def _fit(structure: str, parts: tuple[_Part, ...], n_visits: int, log_sd: float)
     covariance = _covariance(structure, found.x, n_visits)
     information, score = _sums(parts, covariance)[:2]
     return RepeatedFit(
-        structure, np.linalg.solve(information, score), np.linalg.inv(information), covariance,
-        -0.5 * float(found.fun), parts, np.asarray(found.x), 2.0 * np.linalg.inv(curvature),
+        structure, np.asarray(np.linalg.solve(information, score), dtype=np.float64), _inverse(information), covariance,
+        -0.5 * float(found.fun), parts, np.asarray(found.x, dtype=np.float64), 2.0 * _inverse(curvature),
     )  # fmt: skip
+
+
+def _inverse(matrix: Floats) -> Floats:
+    return np.asarray(np.linalg.inv(matrix), dtype=np.float64)
 
 
 def _start(structure: str, n_visits: int, log_sd: float) -> Floats:

@@ -67,7 +67,7 @@ def kaplan_meier(time: ArrayLike, event: ArrayLike, *, alpha: float = ALPHA, con
     """
     days, at_risk, events, _ = _tally(time, np.asarray(event, dtype=np.int64))
     left = at_risk - events
-    value = np.cumprod(left / at_risk)
+    value = np.asarray(np.cumprod(left / at_risk), dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         greenwood = np.cumsum(events / (at_risk * np.where(left > 0, left, np.nan)))
         lo, hi = _limits(value, np.sqrt(greenwood), alpha, conf_type)
