@@ -61,7 +61,7 @@ def pd_counts(file: Path) -> dict[str, int]:
 def test_gates_import__other_kinds_are_refused(tmp_path: Path) -> None:
     outcome = call("gates", "import", tmp_path / "gates.pdf", "--out", tmp_path / "t.toml")
     assert outcome.exit_code == 2
-    assert "is neither a FlowJo workspace (.wsp) nor Gating-ML (.xml)" in outcome.stderr
+    assert "is neither a FlowJo workspace (.wsp) nor Gating-ML (.xml) nor an openCyto template (.csv)" in outcome.stderr
 
 
 @pytest.mark.shared

@@ -32,7 +32,7 @@ _OVERRIDES = ("sample_id", "gate", "dx", "dy", "geometry", "who", "date", "reaso
 @verbosity_options
 @click.pass_context
 def import_template(context: click.Context, source: Path, out: Path, force: bool) -> None:
-    """Turn a FlowJo 10 workspace (.wsp) or Gating-ML 2.0 (.xml) into a template.
+    """Turn a FlowJo 10 workspace (.wsp), Gating-ML 2.0 (.xml) or an openCyto template (.csv) into a template.
 
     Of a workspace, what most samples share becomes the template; what single samples have otherwise goes to
     overrides.csv beside it, under the names that the workspace gives its samples. What cannot be carried is listed by
@@ -67,8 +67,13 @@ def _read(source: Path) -> tuple[GatingTemplate, Sequence[Deviation]]:
         return shared_template(read_flowjo(source))
     if source.suffix.lower() in {".xml", ".gml", ".gatingml"}:
         return read_gatingml(source, broken="skip"), ()
+    if source.suffix.lower() == ".csv":
+        from immunoprofile.gating.formats.opencyto import read_opencyto
+
+        return read_opencyto(source), ()
     raise InputError(
-        "is neither a FlowJo workspace (.wsp) nor Gating-ML (.xml)", path=source, code="IMPORT-KIND",
+        "is neither a FlowJo workspace (.wsp) nor Gating-ML (.xml) nor an openCyto template (.csv)",
+        path=source, code="IMPORT-KIND",
         remedy="Give a file of one of these kinds, with its usual ending.",
     )  # fmt: skip
 
