@@ -9,7 +9,7 @@ from the calendar (`scheduled`: the count at a set time, enough responding weeks
 what is said; `rows` and `classify` lay it out as tables, `audit` says of every count what was decided and why, `flags`
 what the codes mean.
 
-Every limit comes from a rule file (`rule`, `rules/iwg-2009.toml`); a laboratory copies and changes it.
+Every limit comes from a rule file (`criteria`, `rule`, `rules/iwg-2009.toml`); a laboratory copies and changes it.
 Numbers are decimals throughout: 2 x 14.9 is 29.8.
 """
 

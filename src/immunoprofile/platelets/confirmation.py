@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from immunoprofile.platelets.criteria import Confirmation
 from immunoprofile.platelets.levels import JudgedCount, Level
-from immunoprofile.platelets.rule import Confirmation
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ from decimal import Decimal
 from itertools import groupby
 from math import inf
 
+from immunoprofile.platelets.criteria import Exclusion
 from immunoprofile.platelets.records import Count, Course, Treatment
-from immunoprofile.platelets.rule import Exclusion, Rule
+from immunoprofile.platelets.rule import Rule
 
 
 @dataclass(frozen=True, slots=True)

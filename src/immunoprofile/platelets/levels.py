@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import IntEnum
 
+from immunoprofile.platelets.criteria import ResponseLevel, TimePoint
 from immunoprofile.platelets.eligibility import Baseline, Window, why_not_eligible
 from immunoprofile.platelets.records import Bleeding, Count, Course
-from immunoprofile.platelets.rule import ResponseLevel, Rule, TimePoint
+from immunoprofile.platelets.rule import Rule
 
 
 class Level(IntEnum):

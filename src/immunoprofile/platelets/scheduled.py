@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from immunoprofile.platelets.criteria import TimePoint, Weeks
 from immunoprofile.platelets.evidence import Evidence, Verdict
 from immunoprofile.platelets.levels import JudgedCount, Level, threshold_over
-from immunoprofile.platelets.rule import TimePoint, WeeklyRule, Weeks
+from immunoprofile.platelets.rule import WeeklyRule
 
 
 def without_counts(evidence: Evidence, last_day: int) -> tuple[str, str]:

@@ -13,8 +13,8 @@ import pandas as pd
 from immunoprofile.errors import Problem, closest, printable
 from immunoprofile.platelets import cells
 from immunoprofile.platelets.cells import Row
+from immunoprofile.platelets.criteria import TreatmentKind
 from immunoprofile.platelets.records import Bleeding, Count, Subject, Treatment
-from immunoprofile.platelets.rule import TreatmentKind
 from immunoprofile.platelets.units import CANONICAL, UNITS, read_amount, unit_factor
 
 KINDS: tuple[str, ...] = get_args(TreatmentKind)
