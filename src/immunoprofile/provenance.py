@@ -20,7 +20,7 @@ from typing import Any
 
 from immunoprofile.errors import OutputError
 
-NUMERICS_VERSION = 1
+NUMERICS_VERSION = 2
 """Raised whenever a count or an estimate can change for the same input."""
 
 _LIBRARIES = ("numpy", "pandas", "numba", "scipy", "pyarrow", "pydantic", "lxml")
