@@ -42,6 +42,8 @@ STEADY_SHARE = 0.95
 """Of pairs without a true shift, those that gates may move by less than counting does."""
 VALLEY_REACH = 0.12
 """How far from the template's own cut a careful user would let an automatic one look, units of the axis."""
+NOTEWORTHY = 0.001
+"""Median absolute errors that differ by less than this share of the value are taken for equal."""
 VISITS = (0, 1)
 
 
@@ -70,6 +72,7 @@ class Row:
     bias: float
     spread: float
     median_absolute_error: float
+    median_absolute_error_pooled: float
     counting_error: float
     steady_pairs: float
     steady_pairs_pooled: float
@@ -212,6 +215,7 @@ def _summarise(template: str, key: tuple[str, str], visits: Sequence[Sequence[Re
     first = visits[0]
     true = np.array([r.true_count / r.true_total for r in first])
     error = np.array([r.count / max(r.total, 1) for r in first]) / true - 1
+    pooled = np.array([r.pooled_count / max(r.pooled_total, 1) for r in first]) / true - 1
     # The standard error of a binomial count over its value.
     counting = np.sqrt((1 - true) / np.array([r.true_count for r in first]))
     pairs = list(zip(*visits, strict=True))
@@ -222,6 +226,7 @@ def _summarise(template: str, key: tuple[str, str], visits: Sequence[Sequence[Re
         float(error.mean()),
         float(error.std(ddof=1)) if error.size > 1 else 0.0,
         float(np.median(np.abs(error))),
+        float(np.median(np.abs(pooled))),
         float(np.median(counting)),
         _steady(pairs, "count", "total"),
         _steady(pairs, "pooled_count", "pooled_total"),
@@ -284,6 +289,12 @@ def main() -> None:
     summary = {
         "fractions": len(rows),
         "accurate": sum(r.is_accurate for r in rows),
+        "nearer_with_automatic_gates": sum(
+            r.median_absolute_error - r.median_absolute_error_pooled > NOTEWORTHY for r in rows
+        ),
+        "nearer_with_fixed_gates": sum(
+            r.median_absolute_error_pooled - r.median_absolute_error > NOTEWORTHY for r in rows
+        ),
         "steady": sum(r.steady_pairs >= STEADY_SHARE for r in rows),
         "steady_pooled": sum(r.steady_pairs_pooled >= STEADY_SHARE for r in rows),
         "automatic_gates_asked": sum(d.asked for ds in donors.values() for d in ds),
