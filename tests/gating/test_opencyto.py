@@ -9,6 +9,7 @@ import pytest
 from immunoprofile.errors import TemplateInvalidError, TemplateSyntaxError
 from immunoprofile.gating import load_template, write_template
 from immunoprofile.gating.formats.opencyto import read_opencyto
+from immunoprofile.gating.formats.opencyto_write import render_opencyto
 from immunoprofile.gating.gates import Boolean, Rectangle, Term
 
 HEADER = (
@@ -147,3 +148,45 @@ def test_gates_import__of_an_opencyto_sheet_exits_3_and_lists(sheet, tmp_path: P
     outcome = CliRunner().invoke(program, ["gates", "import", str(sheet(SCATTER)), "--out", str(tmp_path / "t.toml")])
     assert outcome.exit_code == 3, outcome.output
     assert "stands at an arbitrary place" in outcome.stderr
+
+
+ROUND = (
+    'boundary,+,root,"FSC-A,SSC-A",boundary,"min=c(0,0),max=c(2.5e5,2e5)",,,,\n',
+    'debris,+,boundary,FSC-A,mindensity,"gate_range=c(5e4,1e5)",,,,\n',
+    'single,+,debris,"FSC-A,FSC-H",singletGate,,,,,\n',
+    'cells,+,single,"FSC-A,SSC-A",flowClust,"K=2,target=c(1e5,5e4)",,,,\n',
+    "CD3,+,cells,CD3,mindensity,,TRUE,PTID,,\n",
+    "low,-,cells,CD4,tailgate,,,,,\n",
+    'high,+,cells,CD8,quantileGate,"probs=0.995",,,,\n',
+    "rest,+,cells,,boolGate,!CD3&!low,,,,\n",
+)
+
+
+def test_opencyto__export_reads_back_as_the_same_gates(sheet, tmp_path: Path) -> None:
+    """Fallbacks aside, of which the sheet has none: those of the import stand where the rule puts them."""
+    template = read_opencyto(sheet(*ROUND))
+    text, problems = render_opencyto(template)
+    (tmp_path / "tcell.csv").write_text(text)
+    again = read_opencyto(tmp_path / "tcell.csv")
+    assert [(g.path, g.auto, g.geometry) for g in again.gates] == [(g.path, g.auto, g.geometry) for g in template.gates]
+    assert {p.code for p in problems} == {"OPENCYTO-FALLBACK"}
+
+
+def test_opencyto__export_lists_what_the_sheet_cannot_say() -> None:
+    with pytest.raises(TemplateInvalidError) as error:
+        render_opencyto(load_template("tcell_memory"))
+    assert "Singlets: is not carried: a drawn polygon has no counterpart" in str(error.value)
+    assert 'it rests on "Singlets", which is not carried' in str(error.value)
+
+
+def test_gates_export__writes_a_sheet_and_exits_3(sheet, tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from immunoprofile.cli import program
+
+    write_template(read_opencyto(sheet(SCATTER)), tmp_path / "own.toml")
+    call = ["gates", "export", str(tmp_path / "own.toml"), "--out", str(tmp_path / "out.csv")]
+    outcome = CliRunner().invoke(program, call)
+    assert outcome.exit_code == 3, outcome.output
+    assert "nonDebris: its fallback is not carried" in outcome.stderr
+    assert CliRunner().invoke(program, call).exit_code == 2

@@ -108,12 +108,35 @@ def _write_overrides(deviations: Sequence[Deviation], path: Path, template: Gati
     "--panel", type=click.Path(path_type=Path), metavar="FILE.fcs",
     help="Write the detectors that this file has the markers on; Gating-ML knows detectors only.",
 )  # fmt: skip
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
 @verbosity_options
-def export_template(template: str, out: Path, panel: Path | None) -> None:
-    """Write a template as Gating-ML 2.0."""
+@click.pass_context
+def export_template(context: click.Context, template: str, out: Path, panel: Path | None, force: bool) -> None:
+    """Write a template as Gating-ML 2.0 (.xml), or as an openCyto sheet (.csv).
+
+    What an openCyto sheet cannot say is listed by name and reason, and the exit code is then 3.
+    """
     from immunoprofile.fcs import read_fcs
     from immunoprofile.gating import load_template, write_gatingml
+    from immunoprofile.provenance import refuse_existing
 
+    if not force:
+        refuse_existing(out, remedy="Choose another name, or give --force.")
+    if out.suffix.lower() == ".csv":
+        context.exit(_export_opencyto(template, out))
     channels = None if panel is None else read_fcs(panel).channels
     write_gatingml(load_template(template), out, channels=channels)
     show(str(out))
+
+
+def _export_opencyto(name: str, out: Path) -> Outcome:
+    from immunoprofile.gating import load_template
+    from immunoprofile.gating.formats.opencyto_write import render_opencyto
+    from immunoprofile.provenance import write_text
+
+    text, problems = render_opencyto(load_template(name))
+    write_text(out, text)
+    for problem in problems:
+        complain(f"not carried: {problem}")
+    show(str(out))
+    return Outcome.PARTIAL if problems else Outcome.DONE

@@ -70,8 +70,8 @@ def _write_status(path: Path) -> None:
 
     document = tomlkit.parse(path.read_bytes().decode("utf-8-sig"))
     head = document["template"]
-    if head.get("status") != "locked":  # type: ignore[union-attr]
-        head["status"] = "locked"  # type: ignore[index]
+    if head.get("status") != "locked":
+        head["status"] = "locked"
         write_bytes(path, tomlkit.dumps(document).encode("utf-8"))
 
 

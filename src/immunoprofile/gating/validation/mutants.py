@@ -208,10 +208,14 @@ def _dividers(template: GatingTemplate, shift: float, spans: Spans) -> Iterator[
 def _divided(geometry: Geometry, dimension: Dimension, old: float, new: float) -> Geometry:
     assert isinstance(geometry, Rectangle)
     bounds = tuple(
-        tuple(new if d == dimension and v == old else v for v in pair)
+        (_swapped(d == dimension, pair[0], old, new), _swapped(d == dimension, pair[1], old, new))
         for d, pair in zip(geometry.dimensions, geometry.bounds, strict=True)
     )
     return replace(geometry, bounds=bounds)
+
+
+def _swapped(mine: bool, value: float | None, old: float, new: float) -> float | None:
+    return new if mine and value == old else value
 
 
 def _rule_moves(rule: AutoRule, shift: float, spans: Spans) -> Iterator[tuple[str, str, AutoRule]]:

@@ -1,0 +1,120 @@
+"""A template as an openCyto sheet, as far as that can say it; the rest is listed by name and reason."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from immunoprofile.errors import Problem, TemplateInvalidError, printable
+from immunoprofile.gating.gates import AutoRule, Boolean, Gate, Rectangle
+from immunoprofile.gating.paths import ROOT
+from immunoprofile.gating.template import GatingTemplate
+from immunoprofile.scales import Identity
+
+_HEADER = (
+    "alias", "pop", "parent", "dims", "gating_method", "gating_args", "collapseDataForGating", "groupBy",
+    "preprocessing_method", "preprocessing_args",
+)  # fmt: skip
+_CUTS = {"valley": "mindensity", "tail": "tailgate", "quantile": "quantileGate"}
+_GROUPS = {"sample": ("", ""), "subject": ("TRUE", "PTID"), "visit": ("TRUE", "VISITNO"), "batch": ("TRUE", "BATCH")}
+
+
+class _NotCarriedError(Exception):
+    """Why a gate becomes no row."""
+
+
+def render_opencyto(template: GatingTemplate) -> tuple[str, list[Problem]]:
+    """The sheet, and what is not in it.
+
+    Returns
+    -------
+    text, problems
+        A gate whose parent or term is not in the sheet is not in it either.
+
+    Raises
+    ------
+    TemplateInvalidError
+        No gate can be said.
+    """
+    lost: dict[str, str] = {}
+    rows = []
+    for gate in template.gates:
+        try:
+            rows.append(_row(gate, lost))
+        except _NotCarriedError as problem:
+            lost[gate.path] = str(problem)
+    file = None if template.source is None else str(template.source)
+    problems = [
+        Problem(f"is not carried: {why}", file, path, remedy="openCyto cannot say it.", code="OPENCYTO-LOSS")
+        for path, why in lost.items()
+    ]
+    problems += [
+        Problem("its fallback is not carried", file, g.path, remedy="The sheet has none.", code="OPENCYTO-FALLBACK")
+        for g in template.gates
+        if g.auto is not None and g.path not in lost
+    ]
+    if not rows:
+        raise TemplateInvalidError.of(problems)
+    page = io.StringIO()
+    writer = csv.writer(page, lineterminator="\n")
+    writer.writerows([_HEADER, *rows])
+    return page.getvalue(), problems
+
+
+def _row(gate: Gate, lost: dict[str, str]) -> list[str]:
+    geometry = gate.template_geometry
+    feet = [gate.parent] + ([t.path for t in geometry.terms] if isinstance(geometry, Boolean) else [])
+    missing = next((p for p in feet if p in lost), None)
+    if missing is not None:
+        raise _NotCarriedError(f'it rests on "{printable(missing)}", which is not carried')
+    if any(c in gate.name for c in "/,&|!:*"):
+        raise _NotCarriedError("its name holds a letter that openCyto reads as a sign")
+    dims, method, arguments = _rule(gate.auto) if gate.auto is not None else _fixed(gate)
+    keep = "-" if gate.auto is not None and gate.auto.keep == "below" else "+"
+    grouped = _GROUPS[gate.auto.pool] if gate.auto is not None else ("", "")
+    parent = "root" if gate.parent == ROOT else f"/{gate.parent}"
+    return [gate.name, keep, parent, dims, method, arguments, *grouped, "", ""]
+
+
+def _rule(rule: AutoRule) -> tuple[str, str, str]:
+    """dims, gating_method and gating_args of an automatic gate."""
+    dims = ",".join("/".join(d.channels) for d in rule.dimensions)
+    flat = all(isinstance(d.scale, Identity) for d in rule.dimensions)
+    if rule.method == "singlets":
+        return dims, "singletGate", ""
+    if rule.between is not None and not flat:
+        raise _NotCarriedError("it looks between two places of a scale that the sheet cannot name")
+    if rule.method in _CUTS:
+        settings = [] if rule.between is None else [f"gate_range=c({rule.between[0]!r},{rule.between[1]!r})"]
+        settings += [f"probs={rule.quantile!r}"] if rule.method == "quantile" else []
+        return dims, _CUTS[rule.method], ",".join(settings)
+    if rule.method == "mixture" and len(rule.dimensions) == 2 and flat and rule.target is not None:
+        x, y = rule.target
+        return dims, "flowClust", f"K={rule.components},target=c({x!r},{y!r}),quantile={rule.quantile!r}"
+    raise _NotCarriedError(f"openCyto has no method like {rule.method} here")
+
+
+def _fixed(gate: Gate) -> tuple[str, str, str]:
+    """dims, gating_method and gating_args of a gate that is drawn."""
+    geometry = gate.template_geometry
+    if isinstance(geometry, Boolean):
+        joined = ("&" if geometry.operation == "and" else "|").join(
+            ("!" if t.complement else "") + f"/{t.path}" for t in geometry.terms
+        )
+        return "", "boolGate", joined
+    if not isinstance(geometry, Rectangle) or len(geometry.dimensions) > 2:
+        raise _NotCarriedError(f"a drawn {geometry.kind} has no counterpart")
+    if any(not isinstance(d.scale, Identity) for d in geometry.dimensions):
+        raise _NotCarriedError("its bounds are on a scale that the sheet cannot name")
+    lows, highs = ([b[k] for b in geometry.bounds] for k in (0, 1))
+    settings = [s for s in (_side("min", lows), _side("max", highs)) if s]
+    return ",".join("/".join(d.channels) for d in geometry.dimensions), "boundary", ",".join(settings)
+
+
+def _side(name: str, values: list[float | None]) -> str:
+    if all(v is None for v in values):
+        return ""
+    # Far beyond every detector's range: openCyto wants a number on each axis.
+    far = -1e9 if name == "min" else 1e9
+    shown = [repr(far if v is None else v) for v in values]
+    return f"{name}={shown[0]}" if len(shown) == 1 else f"{name}=c({','.join(shown)})"
