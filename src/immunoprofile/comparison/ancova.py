@@ -19,7 +19,6 @@ from immunoprofile.comparison.relabeling import (
     Bools,
     Floats,
     at_least,
-    blocks,
     relabelings,
     stratum_masks,
 )
@@ -79,7 +78,7 @@ def ancova(
     rest = y - basis @ (basis.T @ y)
     estimate, error = _coefficient(rest, labels, basis, df)
     ways = relabelings(labels, strata, seed=seed, draws=draws)
-    shares = np.concatenate([_explained(block, rest, basis) for block in blocks(ways.labels)])
+    shares = np.concatenate([_explained(block, rest, basis) for block in ways.blocks()])
     half = float(student.ppf(1.0 - alpha / 2.0, df)) * error
     return Answer(
         estimate=estimate,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.polynomial.hermite import hermgauss
@@ -28,6 +29,15 @@ NODES = 15
 _LEAST_INFLATION = 1e-3
 """Least overdispersion times the largest total: a variance 0.1 % above the binomial one. Closer to the binomial the
 beta functions lose their digits."""
+
+_NEWTON_STEPS = 12
+"""Steps to a mode at most: from the mode of parameters nearby three to six suffice; more would chase rounding error."""
+
+
+@lru_cache(maxsize=4)
+def _quadrature(nodes: int) -> tuple[Floats, Floats]:
+    x, w = hermgauss(nodes)
+    return np.asarray(x, dtype=np.float64), np.asarray(w, dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -161,7 +171,7 @@ def _log_likelihood(parameters: Floats, data: _Data) -> float:
     mode, spread = _modes(level_terms, data.modes)
     # The next search starts from these modes: parameters move little from one to the next.
     data.modes[:] = np.where(np.isfinite(mode), mode, 0.0)
-    x, w = hermgauss(data.nodes)
+    x, w = _quadrature(data.nodes)
     levels = mode[:, None] + math.sqrt(2.0) * spread[:, None] * x
     heights = level_terms(levels) + x**2 + np.log(w)
     top = heights.max(axis=1)
@@ -177,7 +187,7 @@ def _modes(level_terms: Callable[[Floats], Floats], start: Floats) -> tuple[Floa
     """Mode of each subject's level and the spread that the curvature there gives."""
     mode, step = start.copy(), 1e-3
     spread = np.ones(start.size)
-    for _ in range(50):
+    for _ in range(_NEWTON_STEPS):
         around = level_terms(mode[:, None] + np.array([-step, 0.0, step]))
         slope = (around[:, 2] - around[:, 0]) / (2 * step)
         bend = np.minimum((around[:, 2] - 2 * around[:, 1] + around[:, 0]) / step**2, -0.5)

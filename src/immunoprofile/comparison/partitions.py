@@ -20,7 +20,6 @@ from immunoprofile.comparison.relabeling import (
     Bools,
     Floats,
     at_least,
-    blocks,
     centered,
     relabelings,
     stratum_masks,
@@ -137,7 +136,7 @@ def composition_difference(
     weight = sum(int(labels[m].sum()) * int((~labels[m]).sum()) / int(m.sum()) for m in masks) or 1.0
     columns = np.column_stack([centered(d[:, j], masks) for j in range(d.shape[1])]) / weight
     ways = relabelings(labels, strata, seed=seed)
-    null = np.concatenate([np.linalg.norm(block @ columns, axis=1) for block in blocks(ways.labels)])
+    null = np.concatenate([np.linalg.norm(block @ columns, axis=1) for block in ways.blocks()])
     return _length_answer(null, float(np.linalg.norm(labels @ columns)), ways.seed)
 
 

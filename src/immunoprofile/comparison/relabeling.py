@@ -31,6 +31,9 @@ DRAWS = 19_999
 _BLOCK = 20_000
 """Relabelings multiplied at a time: bounds the memory of their float copy."""
 
+_KEPT = 2_000_000
+"""Labels whose float copy is kept between questions: 16 MB."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Relabelings:
@@ -42,10 +45,17 @@ class Relabelings:
         True for responders.
     seed
         Where they were drawn (then the observed labels are the first row); None where they are all there are.
+    floats
+        The labels as floats where they are few enough to be kept beside.
     """
 
     labels: Bools
     seed: int | None
+    floats: Floats | None = None
+
+    def blocks(self) -> Iterator[Floats]:
+        """The labels as floats, a bounded number at a time."""
+        return iter([self.floats]) if self.floats is not None else blocks(self.labels)
 
     @property
     def n_perm(self) -> int:
@@ -92,7 +102,8 @@ def _kept(group_bytes: bytes, strata: tuple[str, ...] | None, seed: int, limit: 
     exact = count_relabelings(group, strata) <= limit
     labels = _enumerated(group, masks) if exact else _drawn(group, masks, seed, draws)
     labels.setflags(write=False)
-    return Relabelings(labels, None if exact else seed)
+    floats = labels.astype(np.float64) if labels.size <= _KEPT else None
+    return Relabelings(labels, None if exact else seed, floats)
 
 
 def stratum_masks(n: int, strata: Sequence[object] | None) -> list[Bools]:
@@ -201,7 +212,7 @@ def group_difference(
     weight = _weight(labels, masks)
     ways = relabelings(labels, strata, seed=seed, draws=draws)
     columns = np.column_stack([centered(d, masks), centered(labels.astype(np.float64), masks)]) / weight
-    sums = np.concatenate([block @ columns for block in blocks(ways.labels)])
+    sums = np.concatenate([block @ columns for block in ways.blocks()])
     estimate = float(labels @ columns[:, 0])
     sizes = np.abs(sums[:, 0])
     lo, hi, level = _inverted(sums, estimate, alpha)
