@@ -1,7 +1,8 @@
 """How often the tests of the plan are wrong, how often their intervals cover, what they can find; and four wrong ways.
 
 Simulated cohorts with known truth: 18 patients, 8 of them responders; between patients a standard deviation of 0.35
-logits, between samples of one patient 0.224 (staining and biology 0.20, batch 0.10); one sample before and one after.
+logits, between samples of one patient 0.224 (staining and biology 0.20, batch 0.10), between the shifts of patients
+0.15; one sample before and one after.
 Prints a table and writes `results/operating_characteristics.json`; `--figure` draws it for the documentation.
 The wrong ways are computed here and nowhere in the product, which refuses them.
 """
@@ -21,7 +22,7 @@ from immunoprofile.comparison import ancova, group_difference, holm, rank_sum, r
 from immunoprofile.comparison.stepdown import relabeled_statistics, step_down_min_p
 
 N, RESPONDERS = 18, 8
-BETWEEN, WITHIN = 0.35, math.hypot(0.20, 0.10)
+BETWEEN, WITHIN, SHIFT = 0.35, math.hypot(0.20, 0.10), 0.15
 LEVEL = 0.05
 GROUP = np.arange(N) < RESPONDERS
 CELLS = 20_000
@@ -35,7 +36,7 @@ def cohort(generator: np.random.Generator, effect: float = 0.0, common: float = 
     """(2, n) logits before and after: all change by `common`, responders by `effect` more."""
     own = generator.normal(0.0, BETWEEN, N)
     logits = own + generator.normal(0.0, WITHIN, (2, N))
-    logits[1] += common + effect * GROUP
+    logits[1] += common + effect * GROUP + generator.normal(0.0, SHIFT, N)
     return logits
 
 
@@ -135,6 +136,7 @@ def wrong_ways(runs: int, seed: int) -> Rates:
         wrong["wrong way: p below 0.05 in responders, not in the others"] += inside[0] and not inside[1]
         own = generator.normal(0.0, BETWEEN, N)
         visits = own + generator.normal(0.0, WITHIN, (6, N))
+        visits[1:] += generator.normal(0.0, SHIFT, N)
         p = [mannwhitneyu((v - visits[0])[GROUP], (v - visits[0])[~GROUP], method="exact").pvalue for v in visits[1:]]
         wrong["wrong way: a test at each of five visits"] += min(p) <= LEVEL
         wrong["wrong way: change against baseline"] += spearmanr(logits[0], logits[1] - logits[0]).pvalue <= LEVEL

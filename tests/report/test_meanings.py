@@ -20,7 +20,7 @@ def test_flags__every_flag_that_the_comparison_room_documents_has_a_meaning():
 
 def test_methods__every_method_of_a_comparison_has_words(results):
     used = set(results.association["method"].dropna())
-    assert used == set(meanings.METHODS)
+    assert used <= set(meanings.METHODS)
 
 
 @pytest.mark.parametrize("code", [*SUBJECT_FLAGS, *meanings.FLAGS])
