@@ -17,7 +17,10 @@ from immunoprofile.errors import OutputError
 from immunoprofile.provenance import digest_of_bytes, time_now
 
 JOURNAL = "journal.jsonl"
+FINISHED = "run-finished"
 _START = "0" * 64
+_TAIL = 1 << 16
+"""Bytes read from the end of a journal at first: a journal of a million samples is not read whole to go on with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / JOURNAL
-        content = self._path.read_bytes() if self._path.is_file() else b""
+        content = _end(self._path)
         whole = [line for line, _ in _lines(content)]
         self._previous = digest_of_bytes(whole[-1]) if whole else _START
         # A torn line stays where it is, a line of its own: nothing is ever taken out of a journal.
@@ -72,6 +75,29 @@ class Journal:
                 os.close(handle)
 
 
+def finished_manifest(folder: Path) -> str | None:
+    """SHA-256 that the manifest had when the last run in a folder was finished; None where none is noted."""
+    ended = [e for _, e in _lines(_end(folder / JOURNAL)) if e["event"] == FINISHED]
+    found = ended[-1].get("manifest_sha256") if ended else None
+    return None if found is None else str(found)
+
+
+def _end(path: Path) -> bytes:
+    """The last lines of a journal, the newest end of a run among them; all of it where it is short."""
+    if not path.is_file():
+        return b""
+    with path.open("rb") as stream:
+        size = stream.seek(0, os.SEEK_END)
+        length = _TAIL
+        while True:
+            stream.seek(max(0, size - length))
+            content = stream.read()
+            # The first line of a part may be half a line, and a half is no JSON.
+            if length >= size or any(e["event"] == FINISHED for _, e in _lines(content)):
+                return content
+            length *= 8
+
+
 def _lines(content: bytes) -> Iterator[tuple[bytes, dict[str, Any]]]:
     """The whole lines of a journal and what they say; torn ones are passed over."""
     for line in content.split(b"\n"):
@@ -79,7 +105,7 @@ def _lines(content: bytes) -> Iterator[tuple[bytes, dict[str, Any]]]:
             entry = json.loads(line)
         except ValueError:
             continue
-        if isinstance(entry, dict) and "prev" in entry:
+        if isinstance(entry, dict) and "prev" in entry and "event" in entry:
             yield line, entry
 
 

@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from immunoprofile.cohort.checks import bridge_controls, spillover_controls, with_checks
 from immunoprofile.cohort.cuts import Cuts, Thawed, settle_samples, settle_study, thaw_study
+from immunoprofile.cohort.finished import Basis, do_once
 from immunoprofile.cohort.fmo import fmo_controls, with_fmo
 from immunoprofile.cohort.overrides import refuse_wrong_overrides
-from immunoprofile.cohort.results import Results, prepare_folder, write_results
+from immunoprofile.cohort.results import Results, prepare_folder
 from immunoprofile.cohort.sample import Profiled, Tabling, describe_sample
 from immunoprofile.cohort.samples import Hands, Progress, Setting, Task, do_samples
 from immunoprofile.cohort.schedule import Workers
+from immunoprofile.cohort.store import join_tables
 from immunoprofile.cohort.workplace import open_workplace
-from immunoprofile.columns import FAILURES, GATES_RESOLVED, INTENSITIES, POPULATIONS, SAMPLE_STATES, SAMPLES_QC, TABLES
+from immunoprofile.columns import FAILURES, GATES_RESOLVED, INTENSITIES, POPULATIONS, SAMPLE_STATES, SAMPLES_QC
 from immunoprofile.fcs import Strictness
 from immunoprofile.gating import GatingTemplate, load_template
-from immunoprofile.platelets import check_subjects, check_treatments
+from immunoprofile.platelets import Rule, check_subjects, check_treatments
 from immunoprofile.platelets.sheets import by_subject
 from immunoprofile.populations import Given, TableSettings, choose_references, default_settings
 from immunoprofile.provenance import digest_of_file
 from immunoprofile.quality import RuleSet, load_quality_rules
-from immunoprofile.study import Sample, Study, load_overrides
-from immunoprofile.tables import build_frame, join_frames
+from immunoprofile.study import Overrides, Sample, Study, load_overrides
+from immunoprofile.tables import build_frame
 
 
 def profile_cohort(
@@ -80,8 +80,12 @@ def profile_cohort(
     prepare_folder(folder, force=force)
     with open_workplace(folder, study_id=study.id) as place:
         hands = Hands(count_jobs(jobs), workers, executor, place, progress)
-        results = profile_study(study, templates, thawed, hands, strictness=strictness)
-        return write_results(results, folder, options=study_options(study))
+
+        def work() -> Results:
+            return profile_study(study, templates, thawed, hands, strictness=strictness)
+
+        basis = study_basis(study, templates, thawed, verb="profile", strictness=strictness)
+        return do_once(basis, place, work, study_options(study))
 
 
 def profile_samples(
@@ -113,17 +117,53 @@ def profile_samples(
     tabling = _tabling(
         samples, {s.panel or "": loaded for s in samples}, default_settings(), None, None, load_quality_rules()
     )
-    setting = Setting("", strictness, tabling.settings, tabling.rules)
-    work = [(s, loaded) for s in samples]
+    inputs = {} if overrides is None else {"overrides": digest_of_file(overrides)}
+    basis = Basis.of(
+        samples, verb="profile", template=loaded, overridden=moved, strictness=strictness, tables=tabling.settings,
+        quality=tabling.rules, inputs=inputs,
+    )  # fmt: skip
     with open_workplace(folder, template=loaded.id) as place:
-        hands = replace(hands or Hands(), place=place)
-        settled = settle_samples(samples, loaded, jobs=hands.jobs, strictness=strictness)
-        cuts = Cuts(dict.fromkeys({s.panel or "" for s in samples}, settled), overrides=moved)
-        found = _run(work, tabling, setting, hands, cuts)
-        inputs = {} if overrides is None else {"overrides": digest_of_file(overrides)}
-        results = _collect(found, "", samples, inputs, {f"template {loaded.id}": loaded.digest})
-        results = with_checks(results, work, found, tabling.rules)
-        return write_results(results, folder, options={"template": loaded.id})
+        used = replace(hands or Hands(), place=place)
+
+        def work() -> Results:
+            return _profile_list(samples, loaded, tabling, used, strictness, moved, inputs)
+
+        return do_once(basis, place, work, {"template": loaded.id})
+
+
+def _profile_list(
+    samples: Sequence[Sample],
+    template: GatingTemplate,
+    tabling: Tabling,
+    hands: Hands,
+    strictness: Strictness,
+    moved: Overrides,
+    inputs: Mapping[str, str],
+) -> Results:
+    work = [(s, template) for s in samples]
+    settled = settle_samples(samples, template, jobs=hands.jobs, strictness=strictness)
+    cuts = Cuts(dict.fromkeys({s.panel or "" for s in samples}, settled), overrides=moved)
+    found = _run(work, tabling, Setting("", strictness, tabling.settings, tabling.rules), hands, cuts)
+    results = _collect(found, "", samples, inputs, {f"template {template.id}": template.digest})
+    return with_checks(results, work, found, tabling.rules)
+
+
+def study_basis(
+    study: Study,
+    templates: Mapping[str, GatingTemplate],
+    thawed: Thawed,
+    *,
+    verb: str,
+    strictness: Strictness,
+    rules: Sequence[Rule] = (),
+) -> Basis:
+    """All that the results of a study rest on; the response rules where there is a response."""
+    return Basis.of(
+        study.samples, verb=verb, inputs={name: digest_of_file(path) for name, path in study.inputs.items()},
+        options=study_options(study), templates=templates, frozen=thawed.inputs, tables=study.tables,
+        quality=study.quality, overridden=study.overridden, strictness=strictness,
+        rules=[r.sha256 for r in rules],
+    )  # fmt: skip
 
 
 def study_templates(study: Study) -> dict[str, GatingTemplate]:
@@ -241,18 +281,14 @@ def _collect(
     return Results(
         study_id=study_id,
         folder=None,
-        populations=_joined(POPULATIONS.name, (p.tables for p in found)),
-        intensities=_joined(INTENSITIES.name, (p.tables for p in found)),
-        sample_states=_joined(SAMPLE_STATES.name, (p.tables for p in found)),
-        samples_qc=_joined(SAMPLES_QC.name, (p.tables for p in found)),
-        checks_unanswered=_joined("checks_unanswered", (p.tables for p in found)),
-        gates_resolved=_joined(GATES_RESOLVED.name, (p.tables for p in found)),
+        populations=join_tables(POPULATIONS.name, (p.tables for p in found)),
+        intensities=join_tables(INTENSITIES.name, (p.tables for p in found)),
+        sample_states=join_tables(SAMPLE_STATES.name, (p.tables for p in found)),
+        samples_qc=join_tables(SAMPLES_QC.name, (p.tables for p in found)),
+        checks_unanswered=join_tables("checks_unanswered", (p.tables for p in found)),
+        gates_resolved=join_tables(GATES_RESOLVED.name, (p.tables for p in found)),
         failures=build_frame(FAILURES, [p.failure for p in found if p.failure is not None]),
         n_samples=len(found),
         inputs={**inputs, **files},
         plan=dict(plan),
     )
-
-
-def _joined(name: str, tables: Iterable[Mapping[str, pd.DataFrame]]) -> pd.DataFrame:
-    return join_frames(TABLES[name], (t[name] for t in tables if name in t))

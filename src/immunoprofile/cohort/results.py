@@ -50,6 +50,8 @@ class Results:
         Name of each input to its SHA-256.
     plan
         Digests of templates and analysis, taken before any response was joined.
+    again
+        These are the results of an earlier run that rests on the same: nothing was done.
     """
 
     study_id: str
@@ -70,11 +72,17 @@ class Results:
     change: pd.DataFrame | None = None
     association: pd.DataFrame | None = None
     files: tuple[Path, ...] = ()
+    again: bool = False
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """The tables that exist, in the order of the work."""
         found = ((name, getattr(self, name)) for name in _STAGES)
         return {name: frame for name, frame in found if frame is not None}
+
+
+def table_names() -> tuple[str, ...]:
+    """Names of all tables that a run may give, in the order of the work."""
+    return _STAGES
 
 
 def prepare_folder(folder: Path, *, force: bool = False) -> None:
@@ -116,8 +124,13 @@ def _nearest(folder: Path) -> Path:
     return next(p for p in (folder, *folder.resolve().parents) if p.exists())
 
 
-def write_results(results: Results, folder: Path, *, options: Mapping[str, Any]) -> Results:
+def write_results(results: Results, folder: Path, *, options: Mapping[str, Any], key: str | None = None) -> Results:
     """Write every table of `results`, their descriptions, then the manifest that digests them all.
+
+    Parameters
+    ----------
+    key
+        What the results rest on, as one digest (`finished`); None where that is not known to the last byte.
 
     Returns
     -------
@@ -137,6 +150,8 @@ def write_results(results: Results, folder: Path, *, options: Mapping[str, Any])
         plan=results.plan,
         times={"written": started},
     )
+    if key is not None:
+        manifest["run"] = {"key": key, "study_id": results.study_id, "n_samples": results.n_samples}
     write_json(folder / MANIFEST, manifest)
     return replace(results, folder=folder, files=(*files, folder / MANIFEST))
 

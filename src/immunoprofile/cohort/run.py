@@ -13,9 +13,10 @@ import pandas as pd
 
 from immunoprofile.cohort.answers import compare_study
 from immunoprofile.cohort.cuts import thaw_study
+from immunoprofile.cohort.finished import do_once
 from immunoprofile.cohort.primary import check_primary
-from immunoprofile.cohort.profile import count_jobs, profile_study, study_options, study_templates
-from immunoprofile.cohort.results import Results, prepare_folder, write_results
+from immunoprofile.cohort.profile import count_jobs, profile_study, study_basis, study_options, study_templates
+from immunoprofile.cohort.results import Results, prepare_folder
 from immunoprofile.cohort.sample import describe_failure
 from immunoprofile.cohort.samples import Hands, Progress
 from immunoprofile.cohort.schedule import Workers
@@ -63,11 +64,15 @@ def run_study(
     prepare_folder(folder, force=force)
     with open_workplace(folder, study_id=study.id) as place:
         hands = Hands(count_jobs(jobs), workers, executor, place, progress)
-        results = profile_study(study, templates, thawed, hands, strictness=strictness)
-        digests = {"analysis": digest_of_value(study_options(study)), "response rule": rules[0].sha256}
-        digests |= {f"response rule {r.id}": r.sha256 for r in rules[1:]}
-        results = _answered(replace(results, plan=results.plan | digests), study, rules, templates, hands.jobs)
-        return write_results(results, folder, options=study_options(study))
+
+        def work() -> Results:
+            results = profile_study(study, templates, thawed, hands, strictness=strictness)
+            digests = {"analysis": digest_of_value(study_options(study)), "response rule": rules[0].sha256}
+            digests |= {f"response rule {r.id}": r.sha256 for r in rules[1:]}
+            return _answered(replace(results, plan=results.plan | digests), study, rules, templates, hands.jobs)
+
+        basis = study_basis(study, templates, thawed, verb="run", strictness=strictness, rules=rules)
+        return do_once(basis, place, work, study_options(study))
 
 
 def _answered(

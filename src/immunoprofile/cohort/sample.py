@@ -76,6 +76,10 @@ class Tabling:
 _PLAIN = Tabling()
 
 
+_PLANS = 64
+"""Plans held at a time: templates settled for each sample would otherwise fill the memory."""
+
+
 class Plans:
     """Plans made once a panel: a file of a known panel and spillover compiles nothing."""
 
@@ -89,9 +93,14 @@ class Plans:
         # Not the digest: templates with automatic gates share it, whatever each sample's gates are.
         key = (template, panel, events.spillover, replacement)
         with self._lock:
-            if key not in self._made:
-                self._made[key] = compile_plan(template, events.channels, events.spillover, replacement=replacement)
-            return self._made[key]
+            plan = self._made.pop(key, None)
+            if plan is None:
+                plan = compile_plan(template, events.channels, events.spillover, replacement=replacement)
+            # The newest is last; the one that was not used for longest goes.
+            self._made[key] = plan
+            if len(self._made) > _PLANS:
+                del self._made[next(iter(self._made))]
+            return plan
 
 
 def profile_sample(

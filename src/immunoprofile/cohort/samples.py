@@ -128,7 +128,8 @@ class Worker:
         profiled = self._profile(task)
         _check_same(task.sample.file, state)
         if store is not None and profiled.failure is None:
-            store.save(key, _facts(profiled), profiled.tables)
+            # What goes back is small: where the tables are, not the tables.
+            profiled = replace(profiled, tables=store.save(key, _facts(profiled), profiled.tables))
         return Done(profiled, state)
 
     def _profile(self, task: Task) -> Profiled:
@@ -214,14 +215,21 @@ def do_samples(tasks: Sequence[Task], setting: Setting, hands: Hands) -> list[Pr
     crew = Crew(worker, _give_up, hands.jobs, hands.workers, hands.executor)
     if place is not None:
         tasks = [replace(t, known=place.known(t.sample.file)) for t in tasks]
-    results = []
+    results: list[Profiled] = []
+    matrices: dict[Spillover, Spillover] = {}
     for number, (task, done) in enumerate(zip(tasks, do_tasks(crew, tasks), strict=True), start=1):
-        results.append(done.profiled)
+        results.append(_sharing(done.profiled, matrices))
         if place is not None:
             _note(place, task, done)
         if hands.progress is not None:
             hands.progress(number, len(tasks), task.sample.sample_id)
     return results
+
+
+def _sharing(profiled: Profiled, matrices: dict[Spillover, Spillover]) -> Profiled:
+    """The same result with the one copy of its matrix: files of one day have one matrix."""
+    used = profiled.spillover
+    return profiled if used is None else replace(profiled, spillover=matrices.setdefault(used, used))
 
 
 def _note(place: Workplace, task: Task, done: Done) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,65 @@ import pandas as pd
 import pyarrow as pa
 
 from immunoprofile.columns import TABLES
+from immunoprofile.errors import OutputError
 from immunoprofile.provenance import write_bytes
-from immunoprofile.tables import sort_frame
+from immunoprofile.tables import join_frames, sort_frame
 
 WORK = ".work"
 _MAGIC = b"immunoprofile sample 1\n"
 _DIGEST_BYTES = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Kept(Mapping[str, pd.DataFrame]):
+    """The tables of one kept result by name; each is read from disk when it is asked for.
+
+    A batch holds a path for each sample, not its tables: its memory does not grow with the number of samples.
+    """
+
+    path: Path
+    names: tuple[str, ...]
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        if name not in self.names:
+            raise KeyError(name)
+        return sort_frame(TABLES[name], self.stream(name).to_pandas())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def stream(self, name: str) -> pa.Table:
+        """One table as Arrow has it.
+
+        Raises
+        ------
+        OutputError
+            The result is gone or not whole any more, though it was when the run began.
+        """
+        body = _whole(self.path)
+        if body is None:
+            raise OutputError(
+                "was damaged or removed while the run went on",
+                path=self.path,
+                remedy="Run the same command again: this sample is done anew.",
+                code="OUTPUT-KEPT",
+            )
+        return _stream(body, name)
+
+
+def join_tables(name: str, parts: Iterable[Mapping[str, pd.DataFrame]]) -> pd.DataFrame:
+    """One table of many samples, sorted by its key, from results in memory or on disk."""
+    table, held = TABLES[name], [p for p in parts if name in p]
+    kept = [p.stream(name) for p in held if isinstance(p, Kept)]
+    frames = [p[name] for p in held if not isinstance(p, Kept)]
+    first = table.key[0]
+    kept = sorted((k for k in kept if k.num_rows), key=lambda k: str(k[first][0]))
+    # One conversion for all of them: a frame for each costs a hundred times more.
+    joined = [pa.concat_tables(kept).to_pandas()] if kept else []
+    return join_frames(table, [*joined, *frames])
 
 
 class Store:
@@ -34,18 +88,15 @@ class Store:
         """Where the result of a key lies."""
         return self._folder / key[:2] / f"{key}.result"
 
-    def load(self, key: str) -> tuple[dict[str, Any], dict[str, pd.DataFrame]] | None:
+    def load(self, key: str) -> tuple[dict[str, Any], Kept] | None:
         """Facts and tables kept under a key; None where there are none, or none that are whole."""
-        try:
-            content = self.path(key).read_bytes()
-        except OSError:
+        body = _whole(self.path(key))
+        if body is None:
             return None
-        body, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
-        if not body.startswith(_MAGIC) or hashlib.sha256(body).digest() != digest:
-            return None
-        return _unpack(body)
+        header, _ = _header(body)
+        return header["facts"], Kept(self.path(key), tuple(name for name, _ in header["tables"]))
 
-    def save(self, key: str, facts: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> None:
+    def save(self, key: str, facts: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> Kept:
         """Keep a result under its key, whole or not at all.
 
         Raises
@@ -55,6 +106,7 @@ class Store:
         """
         body = _pack(facts, tables)
         write_bytes(self.path(key), body + hashlib.sha256(body).digest())
+        return Kept(self.path(key), tuple(tables))
 
 
 def _pack(facts: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> bytes:
@@ -64,15 +116,31 @@ def _pack(facts: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> bytes
     return b"".join([_MAGIC, len(header).to_bytes(8, "little"), header, *streams.values()])
 
 
-def _unpack(body: bytes) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
+def _whole(path: Path) -> bytes | None:
+    """What is kept in a file, without its digest; None where the file is not there or not whole."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    body, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
+    return body if body.startswith(_MAGIC) and hashlib.sha256(body).digest() == digest else None
+
+
+def _header(body: bytes) -> tuple[dict[str, Any], int]:
+    """The header, and where the first table begins."""
     start = len(_MAGIC) + 8
     end = start + int.from_bytes(body[len(_MAGIC) : start], "little")
-    header = json.loads(body[start:end])
-    tables = {}
-    for name, size in header["tables"]:
-        tables[name] = _from_arrow(name, body[end : end + size])
-        end += size
-    return header["facts"], tables
+    return json.loads(body[start:end]), end
+
+
+def _stream(body: bytes, name: str) -> pa.Table:
+    header, at = _header(body)
+    for held, size in header["tables"]:
+        if held == name:
+            with pa.ipc.open_stream(pa.py_buffer(body)[at : at + size]) as reader:
+                return reader.read_all()
+        at += size
+    raise KeyError(name)
 
 
 def _to_arrow(frame: pd.DataFrame) -> bytes:
@@ -81,8 +149,3 @@ def _to_arrow(frame: pd.DataFrame) -> bytes:
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
     return bytes(sink.getvalue())
-
-
-def _from_arrow(name: str, stream: bytes) -> pd.DataFrame:
-    with pa.ipc.open_stream(stream) as reader:
-        return sort_frame(TABLES[name], reader.read_pandas())

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from immunoprofile.cohort.journal import Journal
+from immunoprofile.cohort.journal import FINISHED, Journal
 from immunoprofile.cohort.lock import hold_folder
+from immunoprofile.cohort.results import MANIFEST
 from immunoprofile.cohort.store import WORK, Store
 from immunoprofile.provenance import digest_of_file, write_json
 
@@ -101,8 +102,14 @@ def open_workplace(folder: Path, **facts: Any) -> Iterator[Workplace]:
                 place.keep_files()
             raise
         place.keep_files()
-        place.journal.note("run-finished")
+        place.journal.note(FINISHED, manifest_sha256=_digest_of_manifest(folder))
         place.journal.sync()
+
+
+def _digest_of_manifest(folder: Path) -> str | None:
+    """So that a manifest which is changed later shows: it digests all else, and itself is digested here."""
+    path = folder / MANIFEST
+    return digest_of_file(path) if path.is_file() else None
 
 
 def _read_files(path: Path) -> dict[str, FileState]:
