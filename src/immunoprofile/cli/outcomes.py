@@ -20,6 +20,8 @@ class Outcome(IntEnum):
     """A template does not do what its tests say."""
     UNFINISHED = 6
     """Could not finish (disk full, no permission): mend that and run again."""
+    DIFFERENT = 7
+    """What was verified, run again or tested is not what it should be; the differences are listed."""
     INTERRUPTED = 130
 
 

@@ -20,10 +20,14 @@ from immunoprofile.cli.options import verbosity_options
 from immunoprofile.cli.outcomes import Outcome, outcome_of
 from immunoprofile.cli.profile import profile
 from immunoprofile.cli.report import report
+from immunoprofile.cli.reproduce import reproduce
 from immunoprofile.cli.respond import respond
 from immunoprofile.cli.run import run
+from immunoprofile.cli.scan_phi import scan_phi
+from immunoprofile.cli.selftest import selftest
 from immunoprofile.cli.simulate import simulate
 from immunoprofile.cli.spillover import spillover
+from immunoprofile.cli.verify import verify
 from immunoprofile.errors import ImmunoprofileError
 
 
@@ -88,6 +92,8 @@ def program() -> None:
 for _verb in (import_template, export_template, freeze_gates):
     gates.add_command(_verb)
 for _verb in (demo, inspect, run, profile, respond, compare, report, export, gates, spillover, simulate):
+    program.add_command(_verb)
+for _verb in (verify, reproduce, selftest, scan_phi):
     program.add_command(_verb)
 
 

@@ -1,0 +1,55 @@
+"""Traces of persons, times and places in any text: dates, mail addresses, paths, this run's user and machine."""
+
+from __future__ import annotations
+
+import getpass
+import re
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+_DAY = r"(?:0?[1-9]|[12]\d|3[01])"
+_MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+_PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("person", re.compile(r"[A-Za-z0-9][\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}")),
+    ("time", re.compile(r"(?<!\d)(?:19|20)\d\d[-/._]?(?:0[1-9]|1[0-2])[-/._]?(?:0[1-9]|[12]\d|3[01])(?!\d)")),
+    ("time", re.compile(r"(?<!\d)(?:0?[1-9]|[12]\d|3[01])[-/._](?:0?[1-9]|1[0-2])[-/._](?:19|20)\d\d(?!\d)")),
+    ("time", re.compile(rf"(?<!\d){_DAY}[-/. ]?(?:{_MONTHS})[a-z]*[-/. ,]*(?:19|20)\d\d", re.IGNORECASE)),
+    ("place", re.compile(r"\b[A-Za-z]:\\{1,2}[^\s\"',;<>|]+")),
+    ("place", re.compile(r"\\\\[\w.-]+\\[^\s\"',;<>|]+")),
+)
+"""Dates written year first, day first or with the month's name; addresses; absolute paths of three systems."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What was found in a text: the first of its pattern, and how many there are."""
+
+    kind: str
+    value: str
+    n: int
+
+
+def traces_of(text: str) -> Iterator[Trace]:
+    """The first trace of each pattern in a text, with how often the pattern is found."""
+    for kind, pattern in (*_PATTERNS, *_of_this_machine()):
+        found = pattern.findall(text)
+        if found:
+            yield Trace(kind, found[0], len(found))
+
+
+@cache
+def _of_this_machine() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """The names of who runs this, and where; short ones would be found in any text."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        user = ""
+    named = (("person", user), ("machine", socket.gethostname()))
+    usual = {"root", "user", "admin", "localhost"}
+    return tuple(
+        (kind, re.compile(rf"(?<!\w){re.escape(name)}(?!\w)"))
+        for kind, name in named
+        if len(name) > 3 and name not in usual
+    )
