@@ -7,7 +7,7 @@ states, each with its source, `flags` their meaning in words, `references` the r
 """
 
 from immunoprofile.populations.absolute import Reference, choose_references, references_of
-from immunoprofile.populations.flags import population_flags, status_meanings
+from immunoprofile.populations.flags import barring_flags, population_flags, status_meanings
 from immunoprofile.populations.fmo import compare_fmo, fmo_marker
 from immunoprofile.populations.intensities import measure_intensities
 from immunoprofile.populations.references import ReferenceRange, find_ranges, load_ranges
@@ -31,6 +31,7 @@ __all__ = [
     "State",
     "TableSettings",
     "Threshold",
+    "barring_flags",
     "choose_references",
     "compare_fmo",
     "default_settings",

@@ -35,6 +35,13 @@ def population_flags(settings: TableSettings | None = None) -> dict[str, str]:
     return dict(_OF_EVENTS) | of_counts | {state.flag: state.meaning.rstrip(".") for state in s.states}
 
 
+def barring_flags(settings: TableSettings | None = None) -> tuple[str, ...]:
+    """The flags that take a fraction away: each is a reason for ``not_evaluable``."""
+    s = settings or default_settings()
+    states = dict.fromkeys(state.flag for state in s.states if state.effect == "invalidate")
+    return ("MISSING_MARKER", "B_DEPLETED", "FEW_B_EVENTS", *states, "DENOMINATOR_TOO_SMALL")
+
+
 def status_meanings(settings: TableSettings | None = None) -> dict[str, str]:
     """Status to meaning, with the thresholds in force."""
     s = settings or default_settings()

@@ -8,6 +8,7 @@ import pandas as pd
 
 from immunoprofile.cohort import Results
 from immunoprofile.errors import printable
+from immunoprofile.populations import barring_flags
 from immunoprofile.report.meanings import explain_exclusion, explain_flag, explain_response
 from immunoprofile.report.names import Names, own_definition, split_definitions
 from immunoprofile.report.numbers import absent, counted, listed
@@ -98,14 +99,19 @@ def _subjects(rows: pd.DataFrame) -> str:
 
 
 def _not_evaluable(populations: pd.DataFrame, names: Names) -> Iterator[str]:
+    """One sentence a reason; a fraction that lacks for two reasons stands under both."""
     if "status" not in populations.columns:
         return
     barred = populations[populations["status"] == "not_evaluable"]
-    for flags, group in barred.groupby(barred["flags"].fillna("")):
-        samples = counted(group["sample_id"].nunique(), "sample")
-        whose = listed([names.population(p) for p in dict.fromkeys(group["pop_id"])])
-        why = "; ".join(explain_flag(f) for f in str(flags).split(";") if f) or "no reason given"
-        yield f"{counted(len(group), 'fraction')} of {len(populations):,} in {samples} ({whose}). {why}."
+    carried = [set(str(text).split(";")) for text in barred["flags"].fillna("")]
+    known = barring_flags()
+    for flag in (*known, ""):
+        group = barred[[flag in own if flag else not own & set(known) for own in carried]]
+        if len(group):
+            samples = counted(group["sample_id"].nunique(), "sample")
+            whose = listed([names.population(p) for p in dict.fromkeys(group["pop_id"])])
+            why = explain_flag(flag) if flag else "no reason given"
+            yield f"{counted(len(group), 'fraction')} of {len(populations):,} in {samples} ({whose}). {why}."
 
 
 def _flags(results: Results) -> Iterator[str]:
