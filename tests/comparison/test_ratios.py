@@ -148,3 +148,9 @@ def test_asinh_intensity__has_no_fold_change():
     found = paired_change(pd.DataFrame(rows), baseline="BL", window="W4", measure="asinh_mfi").iloc[0]
     assert found["delta"] == pytest.approx(math.asinh(2.0) + math.asinh(0.2))
     assert math.isnan(found["fold_or_odds_ratio"])
+
+
+def test_composition_change__of_one_coordinate_is_fishers_test_of_darwins_maize():
+    # Fisher RA. The Design of Experiments. 1935: 1726 of 32,768 sign patterns have a sum at least as far from zero.
+    d = [49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]
+    assert composition_change(np.array(d, dtype=float)[:, None]).p == pytest.approx(1726 / 32_768, abs=ROUNDING)
