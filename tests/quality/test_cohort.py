@@ -193,22 +193,55 @@ def together(
     return rows, build_frame(POPULATIONS, listed)
 
 
-def test_sample_swap__exchanged_samples_are_found_and_others_seldom_accused() -> None:
+def accused(cohort: list[tuple[Row, dict[str, float]]], shares: list[dict[str, float]]) -> pd.DataFrame:
+    """Rows of `sample_swap` that warn, by sample."""
+    rows = asked(*together(cohort, shares))[0]
+    return rows.loc["sample_swap"].query("level == 'warn'").reset_index("item")
+
+
+def exchange(cohort: list[tuple[Row, dict[str, float]]], one: int, two: int) -> list[dict[str, float]]:
+    shares = [s for _, s in cohort]
+    shares[one], shares[two] = shares[two], shares[one]
+    return shares
+
+
+@pytest.mark.parametrize("visits", [3, 4])
+def test_sample_swap__exchanged_samples_are_found_and_others_seldom_accused(visits: int) -> None:
     rng = np.random.default_rng(20)
-    found = false = swapped = 0
-    for _ in range(10):
-        cohort = simulated(rng, 12)
-        pair = [3, 4 * int(rng.integers(1, 12)) + 3]
-        shares = [s for _, s in cohort]
-        shares[pair[0]], shares[pair[1]] = shares[pair[1]], shares[pair[0]]
-        rows = asked(*together(cohort, shares))[0]
-        accused = rows.loc["sample_swap"].query("level == 'warn'").index.get_level_values("sample_id")
+    found = false = 0
+    for _ in range(12):
+        cohort = simulated(rng, 8, visits)
+        pair = [visits - 1, visits * int(rng.integers(1, 8)) + visits - 1]
+        names = set(accused(cohort, exchange(cohort, *pair)).index)
         exchanged = {cohort[i][0].sample_id for i in pair}
-        swapped += 2
-        found += len(exchanged & set(accused))
-        false += len(set(accused) - exchanged)
-    assert found / swapped >= 0.5
-    assert false / (10 * 46) <= 0.01
+        found += len(exchanged & names)
+        false += len(names - exchanged)
+    assert found / 24 >= 0.75
+    assert false <= 2
+
+
+def test_sample_swap__names_the_sample_it_was_exchanged_with() -> None:
+    cohort = simulated(np.random.default_rng(22), 6, 3)
+    rows = accused(cohort, exchange(cohort, 2, 8))
+    assert set(rows.index) == {"00_2", "02_2"}
+    assert rows.loc["00_2", "detail"].endswith("exchanged with 02_2")
+    assert rows.loc["02_2", "detail"].endswith("exchanged with 00_2")
+    assert rows["value"].nunique() == 1
+
+
+def test_sample_swap__of_two_visits_each_all_four_are_named() -> None:
+    cohort = simulated(np.random.default_rng(23), 6, 2)
+    assert set(accused(cohort, exchange(cohort, 1, 5)).index) == {"00_0", "00_1", "02_0", "02_1"}
+
+
+def test_sample_swap__a_second_sample_of_another_subject_moves_alone() -> None:
+    rng = np.random.default_rng(24)
+    cohort = simulated(rng, 6, 4)
+    shares = [s for _, s in cohort]
+    shares[3] = {p: x * math.exp(rng.normal(0, 0.03)) for p, x in shares[8].items()}
+    rows = accused(cohort, shares)
+    assert set(rows.index) == {"00_3"}
+    assert rows.loc["00_3", "detail"].endswith("moved to 02")
 
 
 def test_sample_swap__depletion_is_no_other_subject() -> None:

@@ -11,9 +11,10 @@ import pandas as pd
 from immunoprofile.gating import GatingTemplate
 from immunoprofile.quality.bridge import Reading, Run, check_runs, lot_of
 from immunoprofile.quality.draws import Cohort, Draw, SampleFacts, gather_draws
+from immunoprofile.quality.exchanges import sample_swaps
 from immunoprofile.quality.judge import Answer, Checks, Measured, join_checks, judge, judge_all
 from immunoprofile.quality.preparation import residual_spill, spillover_differences
-from immunoprofile.quality.profiles import delta_checks, in_order, sample_swaps
+from immunoprofile.quality.profiles import delta_checks, in_order
 from immunoprofile.quality.ruleset import Rule, RuleSet, load_quality_rules
 from immunoprofile.quality.tubes import cd3_across_tubes, identical_data
 from immunoprofile.spillover import Spillover
