@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from drawn_pictures import write_pictures
 from immunoprofile.cohort import Results
 from immunoprofile.columns import FAILURES, GATES_RESOLVED, POPULATIONS, RESPONSE, SAMPLES_QC
 from immunoprofile.comparison import associate, paired_change
@@ -105,3 +106,9 @@ def small() -> SimpleNamespace:
 def results() -> Results:
     """Six subjects, three responders; see `COUNTS`."""
     return make_results()
+
+
+@pytest.fixture
+def pictured(results, tmp_path: Path) -> Path:
+    """A folder with pictures of every sample of `results`."""
+    return write_pictures(tmp_path, sorted(set(results.populations["sample_id"])))

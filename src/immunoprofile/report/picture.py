@@ -113,7 +113,7 @@ def _draw(rows: pd.DataFrame, groups: Mapping[str, int], names: Names) -> Pictur
         title=names.measured(first, "measure"),
         unit="%" if measure == "logit_frac" else names.measured(first, "measure").rpartition(", ")[2],
         window=printable(first["window"], 40),
-        ticks=tuple((_height(_inverse(measure, t), low, high), f"{t:g}") for t in _ticks(measure, low, high)),
+        ticks=tuple((_height(scaled_value(measure, t), low, high), f"{t:g}") for t in axis_ticks(measure, low, high)),
         panels=tuple(panels),
         caption=_caption(measure, str(first["window"]), [(g, len(members[g])) for g in present], named=bool(groups)),
     )
@@ -147,23 +147,24 @@ def _panel(
 
 def _words(record: Mapping[str, Any]) -> str:
     measure = str(record["measure"])
-    before, after = (_shown(measure, float(record[c])) for c in ("baseline_value", "post_value"))
+    before, after = (shown_value(measure, float(record[c])) for c in ("baseline_value", "post_value"))
     unit = " %" if measure == "logit_frac" else ""
     return f"{printable(record['subject_id'], 60)}: {before:.3g} to {after:.3g}{unit}"
 
 
-def _shown(measure: str, value: float) -> float:
+def shown_value(measure: str, value: float) -> float:
     """A value of the analysis scale in the unit of the axis: percent of a fraction, else the quantity itself."""
     return 100.0 / (1.0 + math.exp(-value)) if measure == "logit_frac" else math.exp(value)
 
 
-def _inverse(measure: str, shown: float) -> float:
+def scaled_value(measure: str, shown: float) -> float:
+    """The inverse of `shown_value`."""
     return math.log(shown / (100.0 - shown)) if measure == "logit_frac" else math.log(shown)
 
 
-def _ticks(measure: str, low: float, high: float) -> list[float]:
+def axis_ticks(measure: str, low: float, high: float) -> list[float]:
     """Round numbers inside the axis: 1-2-5 steps over more than a decade, evenly spaced ones below."""
-    first, last = _shown(measure, low), _shown(measure, high)
+    first, last = shown_value(measure, low), shown_value(measure, high)
     if last > 10 * first:
         decades = range(math.floor(math.log10(first)), math.ceil(math.log10(last)) + 1)
         wanted = [m * 10.0**d for d in decades for m in (1, 2, 5)]

@@ -24,6 +24,14 @@ def summary_sections(results: Results) -> list[Section]:
     return [*answers, *gap_sections(results, names), *closing]
 
 
+def headline(results: Results) -> list[str]:
+    """The answer in three sentences, those that there are: change, difference by response, response rate."""
+    sections = answer_sections(results, read_names(results.populations))
+    asked = ("Primary endpoint", "Association with response", "Response rate")
+    found = {s.title: s.sentences[0] for s in sections}
+    return [found[title] for title in asked if title in found]
+
+
 def render_summary(results: Results, *, width: int = 80) -> list[str]:
     """Lines of plain text, none wider than `width`, that say what came out and what is missing.
 

@@ -1,9 +1,8 @@
-"""The tables of the page: what the result tables hold, in the order and the words that a reader needs."""
+"""Tables about subjects and answers, in the order and the words that a reader needs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -13,55 +12,29 @@ from immunoprofile.errors import printable
 from immunoprofile.report.meanings import explain_exclusion, explain_flag, explain_method, explain_response, name_method
 from immunoprofile.report.names import Names, own_definition, split_definitions
 from immunoprofile.report.numbers import TIE, absent, effect_interval, p_value, ratio
+from immunoprofile.report.page_table import About, PageTable, cell, codes, records, tokens
 
 _ROLES = ("primary", "secondary", "sensitivity", "exploratory")
-_QUESTIONS = {"overall_change": "change", "group_diff": "by response"}
-
-
-@dataclass(frozen=True, slots=True)
-class PageTable:
-    """One table: anchor, title, what it says, headers and rows of text.
-
-    `numeric` columns hold numbers, `unbroken` ones text that reads badly over two lines.
-    """
-
-    anchor: str
-    title: str
-    note: str
-    headers: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    numeric: frozenset[int] = frozenset()
-    unbroken: frozenset[int] = frozenset({0})
+_QUESTIONS = {
+    "overall_change": "change",
+    "group_diff": "by response",
+    "response_rate": "response rate",
+    "time_to_response": "time to response",
+    "duration": "duration of response",
+    "dose_trend": "trend over doses",
+    "correlation": "correlation",
+    "predictor": "prediction",
+    "landmark": "landmark",
+    "direction": "direction",
+    "composition": "composition",
+    "hierarchy": "hierarchy",
+}
 
 
 def page_tables(results: Results, names: Names) -> list[PageTable]:
-    """Subjects, change, association, fractions not evaluable, quality and failures: those that have rows."""
-    tables = (
-        _subjects(results),
-        *_changes(results, names),
-        _associations(results, names),
-        _barred(results.populations, names),
-        _checks(results.samples_qc),
-        _failures(results.failures),
-    )
+    """Tables about subjects and answers: subjects, change, comparisons; those that have rows."""
+    tables = (_subjects(results), *_changes(results, names), _associations(results, names))
     return [t for t in tables if t is not None and t.rows]
-
-
-def _cell(value: object) -> str:
-    """A value as text: NA where missing, numbers short, text safe to show."""
-    if absent(value):
-        return "NA"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return printable(value, 400)
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(k): v for k, v in r.items()} for r in frame.to_dict("records")]
-
-
-def _rows(records: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    return tuple(tuple(_cell(r.get(c)) for c in columns) for r in records)
 
 
 def _subjects(results: Results) -> PageTable | None:
@@ -70,17 +43,17 @@ def _subjects(results: Results) -> PageTable | None:
     own = own_definition(results)
     mine, others_rows = split_definitions(results.response, own)
     beside = others_rows.groupby("subject_id")
-    others = {str(s): ", ".join(dict.fromkeys(map(_cell, g["best_response"]))) for s, g in beside}
+    others = {str(s): ", ".join(dict.fromkeys(map(cell, g["best_response"]))) for s, g in beside}
     visits = _visits(results.populations)
     left_out = _left_out(results)
     rows = []
-    for r in _records(mine):
+    for r in records(mine):
         subject = str(r["subject_id"])
         why = "" if absent(r.get("reason")) else f" ({explain_response(str(r['reason']))})"
         rows.append(
             (
-                _cell(subject), f"{_cell(r['best_response'])}{why}", others.get(subject, ""),
-                _cell(r.get("baseline_plt_1e9_per_l")), _cell(r.get("first_response_day")), _cell(r.get("loss_day")),
+                cell(subject), f"{cell(r['best_response'])}{why}", others.get(subject, ""),
+                cell(r.get("baseline_plt_1e9_per_l")), cell(r.get("first_response_day")), cell(r.get("loss_day")),
                 visits.get(subject, "none"), left_out.get(subject, "included" if left_out else "NA"),
             )
         )  # fmt: skip
@@ -89,7 +62,8 @@ def _subjects(results: Results) -> PageTable | None:
         "Samples gated", "Primary comparison",
     )  # fmt: skip
     note = f"Response by {printable(own or 'the table given')}. Days count from the first infusion, which is day 0."
-    return PageTable("subjects", "Subjects", note, headers, tuple(rows), frozenset({3, 4, 5}))
+    about = tuple(About(cell(r["subject_id"]), flags=tokens(r.get("flags"))) for r in records(mine))
+    return PageTable("subjects", "Subjects", note, headers, tuple(rows), frozenset({3, 4, 5}), about=about)
 
 
 def _visits(populations: pd.DataFrame) -> dict[str, str]:
@@ -97,7 +71,7 @@ def _visits(populations: pd.DataFrame) -> dict[str, str]:
         return {}
     order = ["subject_id", *(c for c in ("day",) if c in populations.columns)]
     seen = populations.sort_values(order, kind="stable").drop_duplicates(["subject_id", "visit"])
-    return {str(s): ", ".join(map(_cell, g["visit"])) for s, g in seen.groupby("subject_id")}
+    return {str(s): ", ".join(map(cell, g["visit"])) for s, g in seen.groupby("subject_id")}
 
 
 def _left_out(results: Results) -> dict[str, str]:
@@ -115,8 +89,8 @@ def _primary_change(results: Results) -> list[tuple[Mapping[str, Any], list[dict
     """Each primary comparison with its rows of `change`."""
     if results.change is None or results.association is None:
         return []
-    change = _records(results.change)
-    primary = _records(results.association[results.association["role"] == "primary"])
+    change = records(results.change)
+    primary = records(results.association[results.association["role"] == "primary"])
     return [(asked, [r for r in change if _fits(r, asked)]) for asked in primary]
 
 
@@ -137,92 +111,87 @@ def _changes(results: Results, names: Names) -> list[PageTable]:
         )
         cells = tuple(_change_row(r) for r in rows)
         anchor, title = f"change-{number}", "Change" if number == 1 else f"Change {number}"
-        tables.append(PageTable(anchor, title, note, headers, cells, frozenset({3, 4, 5, 6}), frozenset({0, 1, 2})))
+        about = tuple(
+            About(cell(r["subject_id"]), population=cell(r["pop_id"]), flags=tokens(r.get("flags"))) for r in rows
+        )
+        numeric, unbroken = frozenset({3, 4, 5, 6}), frozenset({0, 1, 2})
+        tables.append(PageTable(anchor, title, note, headers, cells, numeric, unbroken, about))
     return tables
 
 
 def _change_row(row: Mapping[str, Any]) -> tuple[str, ...]:
     ratio_known, points_known = (not absent(row[c]) for c in ("fold_or_odds_ratio", "delta_frac_pp"))
     return (
-        _cell(row["subject_id"]), _cell(row["baseline_sample_id"]), _codes(row["post_sample_ids"]),
-        _cell(row["base_count"]), _cell(row["post_count_min"]),
+        cell(row["subject_id"]), cell(row["baseline_sample_id"]), codes(row["post_sample_ids"]),
+        cell(row["base_count"]), cell(row["post_count_min"]),
         ratio(float(row["fold_or_odds_ratio"])) if ratio_known else "NA",
-        f"{float(row['delta_frac_pp']):+.2f}" if points_known else "NA", _codes(row.get("flags")),
+        f"{float(row['delta_frac_pp']):+.2f}" if points_known else "NA", codes(row.get("flags")),
     )  # fmt: skip
-
-
-def _codes(joined: object) -> str:
-    """Codes or names that a table joins by ``;``, with room to break the line."""
-    return "" if absent(joined) else _cell(joined).replace(";", ", ")
 
 
 def _associations(results: Results, names: Names) -> PageTable | None:
     if results.association is None:
         return None
-    records = [r for r in _records(results.association) if r["question"] in _QUESTIONS]
-    records.sort(key=_reading_order)
-    rows = tuple(_association_row(r, names) for r in records)
-    flags = sorted({f for r in records for f in str(r["flags"] if not absent(r["flags"]) else "").split(";") if f})
+    asked = sorted(records(results.association), key=_reading_order)
+    rows = tuple(_association_row(r, names) for r in asked)
+    flags = sorted({f for r in asked for f in str(r["flags"] if not absent(r["flags"]) else "").split(";") if f})
     meaning = " ".join(f"{explain_flag(f)}." for f in flags)
     methods = " ".join(
         f"{name_method(m)[0].upper()}{name_method(m)[1:]}: {explain_method(m)}."
-        for m in dict.fromkeys(str(r["method"]) for r in records)
+        for m in dict.fromkeys(str(r["method"]) for r in asked if not absent(r["method"]))
+        if m
     )
-    headers = ("Role", "Question", "Quantity", "n", "Effect", "Interval", "p", "Adjusted p", "Method", "Flags")
+    headers = (
+        "Role", "Question", "Quantity", "n", "Effect", "Interval", "p", "Adjusted p", "Family", "Method", "Flags",
+    )  # fmt: skip
     note = (
         "Effects are odds ratios (of fractions) or fold changes: of the window to baseline in all subjects, or (by "
         "response) of the change in responders to that in non-responders, whose numbers stand behind n. A row without "
-        f"p was not tested; its flags say why. {methods} {meaning}"
+        "p was not tested; its flags say why. Tests of one family are adjusted together; their number stands behind "
+        f"the family. {methods} {meaning}"
     )
-    numeric, unbroken = frozenset({3, 4, 6, 7}), frozenset({0, 1, 8})
-    return PageTable("association", "Comparisons", note, headers, rows, numeric, unbroken)
+    about = tuple(About(population=tokens(r["pop_id"]), flags=tokens(r["flags"])) for r in asked)
+    numeric, unbroken = frozenset({3, 4, 6, 7}), frozenset({0, 1, 9})
+    return PageTable("association", "Comparisons", note, headers, rows, numeric, unbroken, about)
 
 
-def _reading_order(row: Mapping[str, Any]) -> tuple[int, int, str, str]:
-    question = list(_QUESTIONS).index(str(row["question"]))
-    return _ROLES.index(str(row["role"])), question, str(row["pop_id"]), str(row["denom_id"])
+def _reading_order(row: Mapping[str, Any]) -> tuple[int, int, str, str, str]:
+    questions = list(_QUESTIONS)
+    question = questions.index(str(row["question"])) if row["question"] in _QUESTIONS else len(questions)
+    role = _ROLES.index(str(row["role"])) if row["role"] in _ROLES else len(_ROLES)
+    return role, question, str(row["pop_id"]), str(row["denom_id"]), str(row["analysis_id"])
 
 
 def _association_row(row: Mapping[str, Any], names: Names) -> tuple[str, ...]:
-    groups = "" if absent(row["n_resp"]) else f" ({_cell(row['n_resp'])} / {_cell(row['n_nonresp'])})"
-    effect = "NA" if absent(row["effect"]) else ratio(float(row["effect"]))
-    interval = "" if absent(row["ci_level"]) else effect_interval(row).strip("()")
+    groups = "" if absent(row["n_resp"]) else f" ({cell(row['n_resp'])} / {cell(row['n_nonresp'])})"
+    interval = "" if absent(row["ci_level"]) or absent(row["effect"]) else effect_interval(row).strip("()")
+    otherwise = "" if absent(row.get("sensitivity")) else f": {cell(row['sensitivity'])}"
+    question = _QUESTIONS.get(str(row["question"]), cell(row["question"]))
     return (
-        _cell(row["role"]), _QUESTIONS[str(row["question"])], names.measured(row), f"{_cell(row['n_total'])}{groups}",
-        effect, interval, _p(row["p_raw"], "not tested"), _p(row["p_adj"], ""),
-        name_method(str(row["method"])), _codes(row["flags"]),
+        f"{cell(row['role'])}{otherwise}", question, _quantity(row, names), f"{cell(row['n_total'])}{groups}",
+        _effect(row), interval, _p(row["p_raw"], "not tested"), _p(row["p_adj"], ""), _family(row),
+        "" if absent(row["method"]) else name_method(str(row["method"])), codes(row["flags"]),
     )  # fmt: skip
+
+
+def _quantity(row: Mapping[str, Any], names: Names) -> str:
+    return cell(row["contrast"]) if absent(row["pop_id"]) or not str(row["pop_id"]) else names.measured(row)
+
+
+def _effect(row: Mapping[str, Any]) -> str:
+    if not absent(row["effect"]):
+        return ratio(float(row["effect"]))
+    return "NA" if absent(row["estimate"]) else f"{cell(row['estimate'])} ({cell(row['estimate_label'])})"
+
+
+def _family(row: Mapping[str, Any]) -> str:
+    """The family, how it was adjusted, and how many tests it has."""
+    if absent(row["family_id"]) or absent(row["p_adj"]):
+        return ""
+    tests = "" if absent(row["n_tests"]) else f", {cell(row['n_tests'])} tests"
+    how = "" if absent(row["adj_method"]) else f" ({cell(row['adj_method']).replace('_', ' ')}{tests})"
+    return f"{cell(row['family_id']).replace('_', ' ').replace(':', ': ')}{how}"
 
 
 def _p(value: object, otherwise: str) -> str:
     return otherwise if absent(value) else p_value(value).removeprefix(f"p{TIE}").removeprefix(f"={TIE}")
-
-
-def _barred(populations: pd.DataFrame, names: Names) -> PageTable | None:
-    if "status" not in populations.columns:
-        return None
-    rows = []
-    barred = populations[populations["status"] == "not_evaluable"]
-    for (pop, denom, flags), group in barred.groupby(["pop_id", "denom_id", barred["flags"].fillna("")]):
-        of = len(populations[(populations["pop_id"] == pop) & (populations["denom_id"] == denom)])
-        why = "; ".join(explain_flag(f) for f in str(flags).split(";") if f)
-        least = _cell(group["denom_count"].min())
-        rows.append((names.population(pop), names.population(denom), f"{len(group)} of {of}", least, why))
-    headers = ("Population", "Denominator", "Samples", "Smallest denominator", "Why")
-    note = "Fractions that were not computed. Their counts stay in populations.csv."
-    return PageTable("not-evaluable", "Fractions not evaluable", note, headers, tuple(rows), frozenset({2, 3}))
-
-
-def _checks(samples_qc: pd.DataFrame) -> PageTable:
-    columns = ("sample_id", "rule_id", "level", "value", "threshold", "detail")
-    noticed = samples_qc[samples_qc["level"].isin(["warn", "fail"])]
-    headers = ("Sample", "Rule", "Level", "Value", "Limit", "What it is")
-    passed = int((samples_qc["level"] == "pass").sum())
-    note = f"{passed} of {len(samples_qc)} checks passed; these did not."
-    return PageTable("quality", "Quality", note, headers, _rows(_records(noticed), columns), frozenset({3, 4}))
-
-
-def _failures(failures: pd.DataFrame) -> PageTable:
-    columns = ("item_id", "item_kind", "stage", "code", "message")
-    headers = ("Item", "Kind", "Stage", "Code", "What went wrong")
-    return PageTable("failures", "Failures", "What could not be done.", headers, _rows(_records(failures), columns))
