@@ -10,7 +10,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 
 import pytest
 
-from immunoprofile.cohort.schedule import Crew, chunks, do_tasks
+from immunoprofile.cohort.schedule import Crew, chunk_size, do_tasks
 
 
 def _double(task):
@@ -98,15 +98,17 @@ class KilledWorker(Exception):  # noqa: N818
 
 
 class _Losing(Executor):
-    """Loses the first worker of each of some tasks, or every one."""
+    """Loses the first worker of each of some tasks, or every one; a task may come alone or in a chunk."""
 
     def __init__(self, tasks, times):
         self.left = dict.fromkeys(tasks, times)
 
     def submit(self, fn, /, task):
         future: Future = Future()
-        if self.left.get(task, 0) > 0:
-            self.left[task] -= 1
+        lost = [t for t in (task if isinstance(task, tuple) else (task,)) if self.left.get(t, 0) > 0]
+        if lost:
+            for t in lost:
+                self.left[t] -= 1
             future.set_exception(KilledWorker())
         else:
             future.set_result(fn(task))
@@ -134,5 +136,20 @@ def test_interrupt__begins_nothing_new():
     assert len(begun) < 10
 
 
-def test_chunks__hold_everything_in_order():
-    assert chunks(range(7), 3) == [(0, 1, 2), (3, 4, 5), (6,)]
+@pytest.mark.parametrize(
+    ("seconds", "left", "workers", "size"),
+    [
+        pytest.param(0.1, 10_000, 2, 100, id="ten-seconds"),
+        pytest.param(60.0, 10_000, 2, 1, id="slow-file"),
+        pytest.param(0.0, 1_000_000, 2, 256, id="no-chunk-is-endless"),
+        pytest.param(0.1, 40, 4, 5, id="shared-at-the-end"),
+        pytest.param(0.1, 0, 4, 1, id="last"),
+    ],
+)
+def test_chunk__is_ten_seconds_of_work_and_leaves_no_worker_idle(seconds, left, workers, size):
+    assert chunk_size(seconds, left, workers) == size
+
+
+def test_chunks__hold_every_task_once_in_order():
+    with ThreadPoolExecutor(3) as pool:
+        assert list(do_tasks(Crew(_double, _lost, 3, executor=pool), range(2000))) == list(range(0, 4000, 2))

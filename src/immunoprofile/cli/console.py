@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
@@ -126,24 +127,53 @@ def show_progress(what: str) -> Iterator[Progress | None]:
 @contextmanager
 def _bar(what: str) -> Iterator[Progress]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import Progress as Bar
 
     text = TextColumn("{task.description}", markup=False)
-    columns = (text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (text, BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[pace]}", markup=False))
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=None)
+        task, start = bar.add_task(what, total=None, pace=""), time.monotonic()
 
         def progress(done: int, total: int, name: str) -> None:
-            bar.update(task, completed=done, total=total, description=f"{what} {printable(name, 30)}")
+            pace = describe_pace(done, total, time.monotonic() - start)
+            bar.update(task, completed=done, total=total, description=f"{what} {printable(name, 30)}", pace=pace)
 
         yield progress
 
 
+_QUIET_SECONDS = 60.0
+"""A long run without a terminal says at least this often that it lives."""
+
+
 def _lines(what: str) -> Progress:
+    start = told = time.monotonic()
+
     def progress(done: int, total: int, name: str) -> None:
+        nonlocal told
+        now = time.monotonic()
         tenth = done * 10 // total > (done - 1) * 10 // total
-        if tenth or verbosity() is Verbosity.VERBOSE:
-            tell(f"{what}: {done} of {total} ({printable(name, 60)})")
+        if tenth or now - told > _QUIET_SECONDS or verbosity() is Verbosity.VERBOSE:
+            told = now
+            pace = describe_pace(done, total, now - start)
+            tell(f"{what}: {done} of {total} ({printable(name, 60)}){pace and ', '}{pace}")
 
     return progress
+
+
+def describe_pace(done: int, total: int, seconds: float) -> str:
+    """How fast it goes and how long it takes yet; nothing before that can be told.
+
+    Parameters
+    ----------
+    seconds
+        Since the beginning.
+    """
+    if seconds < 1 or not 0 < done < total:
+        return ""
+    rate = done / seconds
+    left = round((total - done) / rate)
+    hours, minutes = left // 3600, left // 60 % 60
+    time_left = f"{hours}:{minutes:02}:{left % 60:02}" if hours else f"{minutes}:{left % 60:02}"
+    pace = f"{rate:.3g} a second" if rate >= 1 else f"{1 / rate:.3g} seconds each"
+    return f"{pace}, {time_left} left"

@@ -50,11 +50,22 @@ workers_option = click.option(
     "--workers", type=click.Choice(["threads", "processes"]), default="threads", show_default=True,
     help="Threads share the machine best; with processes a file that kills its worker costs that sample only.",
 )  # fmt: skip
+scheduler_option = click.option(
+    "--scheduler", metavar="ADDRESS",
+    help="Let the workers of a Dask cluster do the samples (tcp://host:port). They see the files under the same paths.",
+)  # fmt: skip
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="Say what would be done, and do nothing. Nothing is written."
+)
 force_option = click.option("--force", is_flag=True, help="Write into a folder that holds other files.")
 strictness_option = click.option(
     "--strictness", type=click.Choice(["report", "strict", "salvage"]), default="report", show_default=True,
     help="What to do with FCS files that depart from the standard: list it, refuse them, or keep the whole events of "
     "a file that was cut short.",
+)  # fmt: skip
+run_json_option = click.option(
+    "--json", "as_json", is_flag=True,
+    help="Print the result as JSON, for programs, and a line of JSON a sample on standard error.",
 )  # fmt: skip
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, for programs.")
 

@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from immunoprofile.cli.console import show_progress, tell
+from immunoprofile.cli.console import tell
+from immunoprofile.cli.hands import open_hands
 from immunoprofile.cli.options import (
+    dry_run_option,
     file_argument,
     force_option,
     jobs_option,
-    json_option,
     out_option,
+    run_json_option,
+    scheduler_option,
     strictness_option,
     verbosity_options,
     workers_option,
 )
-from immunoprofile.cli.run import outcome_of_results, show_results
+from immunoprofile.cli.run import outcome_of_results, show_forecast, show_results, tell_if_again
 
 if TYPE_CHECKING:
     from immunoprofile.cohort.schedule import Workers
@@ -34,9 +37,11 @@ if TYPE_CHECKING:
 @out_option("Folder for the tables.", required=True)
 @jobs_option
 @workers_option
+@scheduler_option
+@dry_run_option
 @force_option
 @strictness_option
-@json_option
+@run_json_option
 @verbosity_options
 @click.pass_context
 def profile(
@@ -48,6 +53,8 @@ def profile(
     out: Path,
     jobs: int | None,
     workers: Workers,
+    scheduler: str | None,
+    dry_run: bool,
     force: bool,
     strictness: str,
     as_json: bool,
@@ -57,16 +64,18 @@ def profile(
     SAMPLES.csv needs sample_id and file; subject_id, visit, day and panel may be given.
     Files are relative to the sheet.
     """
-    from immunoprofile.cohort import Hands, count_jobs, profile_samples
+    from immunoprofile.cohort import foresee_samples, profile_samples
     from immunoprofile.fcs import Strictness
     from immunoprofile.study import load_samples
 
-    loaded = load_samples(samples)
-    with show_progress("gating") as progress:
-        results = profile_samples(
-            loaded, template, out, Hands(count_jobs(jobs), workers, progress=progress),
-            force=force, strictness=Strictness(strictness), overrides=overrides,
-        )  # fmt: skip
+    loaded, strict = load_samples(samples), Strictness(strictness)
+    if dry_run:
+        found = foresee_samples(loaded, template, out, force=force, strictness=strict, overrides=overrides)
+        show_forecast(found, as_json=as_json)
+        return
+    with open_hands(jobs=jobs, workers=workers, scheduler=scheduler, as_json=as_json) as hands:
+        results = profile_samples(loaded, template, out, hands, force=force, strictness=strict, overrides=overrides)
+    tell_if_again(results)
     tell(f"Tables: {out}")
     show_results(results, as_json=as_json)
     context.exit(outcome_of_results(results))

@@ -7,22 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from immunoprofile.cli.console import complain, shortened, show, show_json, show_progress, tell
+from immunoprofile.cli.console import complain, shortened, show, show_json, tell
+from immunoprofile.cli.failures import describe_failures
+from immunoprofile.cli.hands import open_hands
 from immunoprofile.cli.options import (
+    dry_run_option,
     file_argument,
     force_option,
     jobs_option,
-    json_option,
     out_option,
+    run_json_option,
+    scheduler_option,
     strictness_option,
     verbosity_options,
     workers_option,
 )
 from immunoprofile.cli.outcomes import Outcome
-from immunoprofile.errors import printable
 
 if TYPE_CHECKING:
-    from immunoprofile.cohort import Results
+    from immunoprofile.cohort import Forecast, Results
     from immunoprofile.cohort.schedule import Workers
 
 
@@ -31,17 +34,22 @@ if TYPE_CHECKING:
 @out_option("Folder for the results.  [default: results, beside STUDY.toml]")
 @jobs_option
 @workers_option
+@scheduler_option
+@dry_run_option
 @force_option
 @strictness_option
-@json_option
+@run_json_option
 @verbosity_options
 @click.pass_context
 def run(
     context: click.Context,
     study: Path,
+    *,
     out: Path | None,
     jobs: int | None,
     workers: Workers,
+    scheduler: str | None,
+    dry_run: bool,
     force: bool,
     strictness: str,
     as_json: bool,
@@ -51,10 +59,24 @@ def run(
     Gates every sample, classifies platelet response, pairs baseline and window, tests, and writes tables and a report.
     """
     folder = out or study.parent / "results"
-    results = run_and_report(study, folder, jobs=jobs, workers=workers, force=force, strictness=strictness)
+    if dry_run:
+        show_forecast(_foresee(study, folder, force=force, strictness=strictness), as_json=as_json)
+        return
+    results = run_and_report(
+        study, folder, jobs=jobs, workers=workers, scheduler=scheduler, force=force, strictness=strictness,
+        as_json=as_json,
+    )  # fmt: skip
     tell(f"Tables: {folder}", f"Report: {folder / 'report.html'}")
     show_results(results, as_json=as_json)
     context.exit(outcome_of_results(results))
+
+
+def _foresee(study: Path, out: Path, *, force: bool, strictness: str) -> Forecast:
+    from immunoprofile.cohort import foresee_study
+    from immunoprofile.fcs import Strictness
+    from immunoprofile.study import load_study
+
+    return foresee_study(load_study(study), out, force=force, strictness=Strictness(strictness))
 
 
 def run_and_report(
@@ -64,21 +86,53 @@ def run_and_report(
     jobs: int | None,
     force: bool,
     workers: Workers = "threads",
+    scheduler: str | None = None,
     strictness: str = "report",
+    as_json: bool = False,
 ) -> Results:
-    """Run a study and write its report beside its tables."""
-    from immunoprofile.cohort import run_study
+    """Run a study and write its report beside its tables; where all of it is there, nothing is done."""
+    from immunoprofile.cohort import run_by_hands
     from immunoprofile.fcs import Strictness
     from immunoprofile.report import write_report
     from immunoprofile.study import load_study
 
     loaded = load_study(study)
-    with show_progress("gating") as progress:
-        results = run_study(
-            loaded, out, jobs=jobs, workers=workers, progress=progress, force=force, strictness=Strictness(strictness)
-        )
-    write_report(results, out)
+    with open_hands(jobs=jobs, workers=workers, scheduler=scheduler, as_json=as_json) as hands:
+        results = run_by_hands(loaded, out, hands, force=force, strictness=Strictness(strictness))
+    tell_if_again(results)
+    if not (results.again and is_newer(out / "report.html", out / "manifest.json")):
+        write_report(results, out)
     return results
+
+
+def tell_if_again(results: Results) -> None:
+    """Say so where nothing was done."""
+    if results.again:
+        tell("Nothing to do: these results rest on the same files, sheets, templates and options.")
+
+
+def is_newer(file: Path, other: Path) -> bool:
+    """Was a file written after another?"""
+    return file.is_file() and file.stat().st_mtime_ns >= other.stat().st_mtime_ns
+
+
+def show_forecast(forecast: Forecast, *, as_json: bool) -> None:
+    """Print what a run would do."""
+    from dataclasses import asdict
+
+    if as_json:
+        show_json(asdict(forecast))
+        return
+    if forecast.finished:
+        show("Nothing to do: the results are there, and rest on the same files, sheets, templates and options.")
+    said = {
+        "done already": forecast.done,
+        "to do": forecast.to_do,
+        "to look at once automatic gates are settled": forecast.unsettled,
+        "without a file": forecast.missing,
+    }
+    show(*(f"{len(names)} samples {what}" for what, names in said.items() if names))
+    complain(*shortened([f"no file: {name}" for name in forecast.missing], "missing files"))
 
 
 def show_results(results: Results, *, as_json: bool) -> None:
@@ -89,9 +143,8 @@ def show_results(results: Results, *, as_json: bool) -> None:
         show_json(describe_results(results))
     else:
         show(*render_summary(results))
-    rows = results.failures.to_dict("records")
-    failed = [f"failed: {printable(r['item_id'], 60)}: {printable(r['message'], 1_000)}" for r in rows]
-    complain(*shortened(failed, "failures"))
+    failed = describe_failures(results.failures.to_dict("records"))
+    complain(*shortened(failed, "kinds of failures"))
 
 
 def outcome_of_results(results: Results) -> Outcome:

@@ -10,10 +10,8 @@ import pandas as pd
 from immunoprofile.cohort.results import Results
 from immunoprofile.cohort.sample import Profiled
 from immunoprofile.cohort.samples import Work
+from immunoprofile.cohort.single_stains import check_singles, spillover_controls
 from immunoprofile.columns import CHECKS_UNANSWERED, FAILURES, INTENSITIES, POPULATIONS, SAMPLES_QC
-from immunoprofile.controls import fit_controls
-from immunoprofile.errors import FcsError, SpilloverError
-from immunoprofile.fcs import Events, read_fcs
 from immunoprofile.gating import GatingTemplate
 from immunoprofile.provenance import digest_of_file
 from immunoprofile.quality import (
@@ -22,22 +20,13 @@ from immunoprofile.quality import (
     check_bridges,
     check_cohort,
     check_matrices,
-    check_residual_spill,
     control_shifts,
     flag_populations,
     join_checks,
-    spillover_in_use,
 )
-from immunoprofile.spillover import Spillover, read_spillover
+from immunoprofile.spillover import Spillover
 from immunoprofile.study import Sample
 from immunoprofile.tables import build_frame, join_frames, sort_frame
-
-_SINGLE, _UNSTAINED = "single:", "unstained"
-
-
-def spillover_controls(samples: Iterable[Sample]) -> list[Sample]:
-    """The single stains and unstained controls of a sheet."""
-    return [s for s in samples if s.control == _UNSTAINED or str(s.control).startswith(_SINGLE)]
 
 
 def bridge_controls(samples: Iterable[Sample], templates: Mapping[str, GatingTemplate]) -> Work:
@@ -112,66 +101,3 @@ def _matrices(work: Work, profiled: Sequence[Profiled]) -> dict[str, dict[str, S
 def _unanswered(results: Results) -> pd.DataFrame:
     found = results.checks_unanswered
     return build_frame(CHECKS_UNANSWERED, []) if found is None else found
-
-
-def check_singles(singles: Sequence[Sample], work: Work, rules: RuleSet) -> Checks:
-    """Spill that the single stains of a run keep under the matrix that its samples are compensated with."""
-    parts = []
-    for panel, batch in dict.fromkeys((s.panel, s.batch) for s in singles):
-        own = [s for s in singles if (s.panel, s.batch) == (panel, batch)]
-        used = _matrix_of(panel, batch, work)
-        try:
-            stains = _stains([s for s in own if s.control != _UNSTAINED])
-            blank = next((s.file for s in own if s.control == _UNSTAINED), None)
-            fitted = fit_controls({d: s.file for d, s in stains.items()}, blank).spillover
-        except (FcsError, SpilloverError) as problem:
-            reason = " ".join(str(problem).splitlines())
-            parts += [check_residual_spill({s.sample_id: reason for s in own if s.control != _UNSTAINED}, rules)]
-            continue
-        parts.append(check_residual_spill({s.sample_id: d for d, s in stains.items()}, rules, fitted, used))
-    return join_checks(parts)
-
-
-def _stains(singles: Sequence[Sample]) -> dict[str, Sample]:
-    """Detector to its single stain."""
-    found: dict[str, Sample] = {}
-    for sample in singles:
-        detector = _stained(sample, read_fcs(sample.file))
-        if detector in found:
-            raise SpilloverError(
-                f"{detector} has two single stains: {found[detector].sample_id} and {sample.sample_id}",
-                path=sample.file,
-                remedy="Keep one a panel and batch.",
-                code="SPILL-DETECTOR",
-            )
-        found[detector] = sample
-    return found
-
-
-def _stained(sample: Sample, events: Events) -> str:
-    """The detector of a single stain, whose sheet names the marker or the detector."""
-    wanted = str(sample.control).removeprefix(_SINGLE).strip().casefold()
-    found = [c.detector for c in events.channels if wanted in {c.detector.casefold(), (c.marker or "").casefold()}]
-    if len(found) == 1:
-        return found[0]
-    raise SpilloverError(
-        f"{len(found)} channels are called as the control says",
-        path=sample.file,
-        where=f"single stain {sample.sample_id}",
-        remedy="Name the marker or the detector as the file does.",
-        code="SPILL-DETECTOR",
-    )
-
-
-def _matrix_of(panel: str | None, batch: str | None, work: Work) -> Spillover | None:
-    """The matrix of the panel's first sample that has one, of the same run where there is such a sample."""
-    for sample, template in sorted(work, key=lambda item: item[0].batch != batch):
-        if sample.panel == panel:
-            try:
-                replacement = None if sample.spillover is None else read_spillover(sample.spillover)
-                used = spillover_in_use(template, read_fcs(sample.file), replacement)
-            except (FcsError, SpilloverError):
-                continue
-            if used is not None:
-                return used
-    return None

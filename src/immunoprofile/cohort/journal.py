@@ -6,6 +6,7 @@ it is no part of what must come out equal; `check_journal` says whether a line w
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -36,6 +37,9 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / JOURNAL
+        self._look()
+
+    def _look(self) -> None:
         content = _end(self._path)
         whole = [line for line, _ in _lines(content)]
         self._previous = digest_of_bytes(whole[-1]) if whole else _START
@@ -53,17 +57,26 @@ class Journal:
         entry = {"time": time_now(), "event": event, **facts, "prev": self._previous}
         line = json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode()
         try:
-            with self._path.open("ab", buffering=0) as stream:
-                stream.write((b"\n" if self._torn else b"") + line + b"\n")
+            self._append((b"\n" if self._torn else b"") + line + b"\n")
         except OSError as problem:
+            self._look()
             raise OutputError(
                 f"cannot be written ({problem.strerror or problem})",
                 path=self._path,
                 remedy="Make room or check the folder's permissions, then run the same command again.",
                 code="OUTPUT-WRITE",
             ) from problem
+        except BaseException:
+            # An interrupt: whether the line is there, the file says.
+            self._look()
+            raise
         self._torn = False
         self._previous = digest_of_bytes(line)
+
+    def _append(self, data: bytes) -> None:
+        with self._path.open("ab", buffering=0) as stream:
+            if stream.write(data) != len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def sync(self) -> None:
         """Have the system put what was noted on disk."""

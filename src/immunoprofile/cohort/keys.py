@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from enum import Enum
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,13 @@ def digest_of_inputs(**inputs: Any) -> str:
     -----
     The version of this program and of its numerics are among them, so that no result outlives the code that made it.
     """
-    program = [NUMERICS_VERSION, versions()["immunoprofile"]]
-    return digest_of_value({"program": program, **{k: plain_value(v) for k, v in inputs.items()}})
+    return digest_of_value({"program": _program(), **{k: plain_value(v) for k, v in inputs.items()}})
+
+
+@cache
+def _program() -> list[int | str]:
+    # Looked up once: it reads the metadata of what is installed, and a key is made for every sample.
+    return [NUMERICS_VERSION, versions()["immunoprofile"]]
 
 
 def plain_value(value: Any) -> Any:

@@ -16,7 +16,7 @@ from immunoprofile.cohort.fmo import fmo_controls, with_fmo
 from immunoprofile.cohort.overrides import refuse_wrong_overrides
 from immunoprofile.cohort.results import Results, prepare_folder
 from immunoprofile.cohort.sample import Profiled, Tabling, describe_sample
-from immunoprofile.cohort.samples import Hands, Progress, Setting, Task, do_samples
+from immunoprofile.cohort.samples import Hands, Progress, Setting, Work, do_samples, tasks_of
 from immunoprofile.cohort.schedule import Workers
 from immunoprofile.cohort.store import join_tables
 from immunoprofile.cohort.workplace import open_workplace
@@ -74,15 +74,14 @@ def profile_cohort(
     -----
     A sample that was done before from the same bytes, template, options and version is not done again.
     """
-    folder = Path(out)
+    folder, hands = Path(out), Hands(count_jobs(jobs), workers, executor, progress=progress)
     templates = study_templates(study)
     thawed = thaw_study(study, templates)
     prepare_folder(folder, force=force)
     with open_workplace(folder, study_id=study.id) as place:
-        hands = Hands(count_jobs(jobs), workers, executor, place, progress)
 
         def work() -> Results:
-            return profile_study(study, templates, thawed, hands, strictness=strictness)
+            return profile_study(study, templates, thawed, replace(hands, place=place), strictness=strictness)
 
         basis = study_basis(study, templates, thawed, verb="profile", strictness=strictness)
         return do_once(basis, place, work, study_options(study))
@@ -111,17 +110,10 @@ def profile_samples(
     """
     folder = Path(out)
     loaded = load_template(template)
-    moved = {} if overrides is None else load_overrides(overrides, samples)
-    refuse_wrong_overrides([(s, loaded) for s in samples], moved)
+    basis, moved = list_basis(samples, loaded, overrides, strictness)
     prepare_folder(folder, force=force)
-    tabling = _tabling(
-        samples, {s.panel or "": loaded for s in samples}, default_settings(), None, None, load_quality_rules()
-    )
+    tabling = list_tabling(samples, loaded)
     inputs = {} if overrides is None else {"overrides": digest_of_file(overrides)}
-    basis = Basis.of(
-        samples, verb="profile", template=loaded, overridden=moved, strictness=strictness, tables=tabling.settings,
-        quality=tabling.rules, inputs=inputs,
-    )  # fmt: skip
     with open_workplace(folder, template=loaded.id) as place:
         used = replace(hands or Hands(), place=place)
 
@@ -129,6 +121,34 @@ def profile_samples(
             return _profile_list(samples, loaded, tabling, used, strictness, moved, inputs)
 
         return do_once(basis, place, work, {"template": loaded.id})
+
+
+def list_tabling(samples: Sequence[Sample], template: GatingTemplate) -> Tabling:
+    """What the tables of a list of samples need beside events."""
+    panels = {s.panel or "": template for s in samples}
+    return _tabling(samples, panels, default_settings(), None, None, load_quality_rules())
+
+
+def list_basis(
+    samples: Sequence[Sample],
+    template: GatingTemplate,
+    overrides: str | os.PathLike[str] | None,
+    strictness: Strictness,
+) -> tuple[Basis, Overrides]:
+    """All that the results of a list of samples rest on, and the gates that stand elsewhere.
+
+    Raises
+    ------
+    StudyError
+        The overrides do not fit.
+    """
+    moved = {} if overrides is None else load_overrides(overrides, samples)
+    refuse_wrong_overrides([(s, template) for s in samples], moved)
+    basis = Basis.of(
+        samples, verb="profile", template=template, overridden=moved, strictness=strictness, tables=default_settings(),
+        quality=load_quality_rules(), inputs={} if overrides is None else {"overrides": digest_of_file(overrides)},
+    )  # fmt: skip
+    return basis, moved
 
 
 def _profile_list(
@@ -189,7 +209,7 @@ def profile_study(
 ) -> Results:
     """The tables of `profile_cohort`, not yet written."""
     work = [(s, templates[s.panel or ""]) for s in study.samples if s.control is None]
-    tabling = _study_tabling(study, templates, [s for s, _ in work])
+    tabling = study_tabling(study, templates, [s for s, _ in work])
     setting = Setting(study.id, strictness, tabling.settings, tabling.rules)
     quiet = replace(hands, progress=None)
     cuts = settle_study(study, templates, thawed, jobs=hands.jobs, strictness=strictness)
@@ -206,7 +226,8 @@ def profile_study(
     return with_checks(results, work, found, tabling.rules, bridges, bridged, singles)
 
 
-def _study_tabling(study: Study, templates: Mapping[str, GatingTemplate], samples: Sequence[Sample]) -> Tabling:
+def study_tabling(study: Study, templates: Mapping[str, GatingTemplate], samples: Sequence[Sample]) -> Tabling:
+    """What the tables of a study's samples need beside events."""
     treatments = None
     if study.treatments is not None:
         subjects, _ = check_subjects(study.subjects)
@@ -249,24 +270,8 @@ def count_jobs(jobs: int | None) -> int:
     return max(1, jobs if jobs is not None else (os.cpu_count() or 1))
 
 
-def _run(
-    work: Sequence[tuple[Sample, GatingTemplate]],
-    tabling: Tabling,
-    setting: Setting,
-    hands: Hands,
-    cuts: Cuts,
-) -> list[Profiled]:
-    tasks = [
-        Task(
-            sample,
-            template,
-            cuts.of(sample),
-            tabling.references.get(sample.sample_id),
-            tabling.given(sample),
-        )
-        for sample, template in cuts.apply(work)
-    ]
-    return do_samples(tasks, setting, hands)
+def _run(work: Work, tabling: Tabling, setting: Setting, hands: Hands, cuts: Cuts) -> list[Profiled]:
+    return do_samples(tasks_of(work, tabling, cuts), setting, hands)
 
 
 def _collect(

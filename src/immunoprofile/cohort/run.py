@@ -44,7 +44,21 @@ def run_study(
 ) -> Results:
     """Everything the verb ``run`` does but the report.
 
-    Parameters and errors as in `cohort.profile_cohort`, and
+    Parameters and errors as in `cohort.profile_cohort`, and those of `run_by_hands`.
+    """
+    hands = Hands(count_jobs(jobs), workers, executor, progress=progress)
+    return run_by_hands(study, out, hands, force=force, strictness=strictness)
+
+
+def run_by_hands(
+    study: Study,
+    out: str | os.PathLike[str],
+    hands: Hands,
+    *,
+    force: bool = False,
+    strictness: Strictness = Strictness.REPORT,
+) -> Results:
+    """`run_study` with all that can be said of who does the samples.
 
     Raises
     ------
@@ -63,10 +77,9 @@ def run_study(
     thawed = thaw_study(study, templates)
     prepare_folder(folder, force=force)
     with open_workplace(folder, study_id=study.id) as place:
-        hands = Hands(count_jobs(jobs), workers, executor, place, progress)
 
         def work() -> Results:
-            results = profile_study(study, templates, thawed, hands, strictness=strictness)
+            results = profile_study(study, templates, thawed, replace(hands, place=place), strictness=strictness)
             digests = {"analysis": digest_of_value(study_options(study)), "response rule": rules[0].sha256}
             digests |= {f"response rule {r.id}": r.sha256 for r in rules[1:]}
             return _answered(replace(results, plan=results.plan | digests), study, rules, templates, hands.jobs)

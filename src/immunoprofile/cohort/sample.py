@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -61,12 +62,15 @@ class Tabling:
         Those of each subject; None where no such sheet was given.
     rules
         What is checked.
+    fcs_sha256
+        Digest of the file where it was taken already; who took it sees to it that the file is still the same.
     """
 
     settings: TableSettings = field(default_factory=default_settings)
     references: Mapping[str, Reference] = field(default_factory=dict)
     treatments: Mapping[str, Sequence[Given]] | None = None
     rules: RuleSet = field(default_factory=load_quality_rules)
+    fcs_sha256: str | None = None
 
     def given(self, sample: Sample) -> Sequence[Given] | None:
         """Treatments of the sample's subject."""
@@ -128,7 +132,7 @@ def profile_sample(
     stage = "read"
     try:
         events = read_sample(sample, strictness)
-        digest = events.sha256
+        digest = tabling.fcs_sha256 or events.sha256
         stage = "gate"
         replacement = None if sample.spillover is None else read_spillover(sample.spillover)
         members = run_plan(plans.plan(template, events, replacement), events, threads=threads)
@@ -228,10 +232,13 @@ def describe_sample(sample: Sample, study_id: str, digest: str) -> dict[str, Any
 
 
 def describe_failure(
-    item_id: str, kind: str, stage: str, problem: ImmunoprofileError, file: Any = None
+    item_id: str, kind: str, stage: str, problem: ImmunoprofileError, file: Path | None = None
 ) -> dict[str, Any]:
-    """A row of `failures`; the message names the file even where the error did not know it."""
+    """A row of `failures`; the message names the file even where the error did not know it.
+
+    The file by its name alone: where it lies differs from machine to machine, and a table does not.
+    """
     message = " ".join(str(problem).splitlines())
-    if file is not None and problem.path is None:
-        message = f"{file}: {message}"
+    if file is not None:
+        message = message.replace(str(file), file.name) if problem.path is not None else f"{file.name}: {message}"
     return {"item_id": item_id, "item_kind": kind, "stage": stage, "code": problem.code, "message": message}

@@ -6,12 +6,13 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from immunoprofile.cohort.cuts import Cuts
 from immunoprofile.cohort.keys import digest_of_inputs
 from immunoprofile.cohort.sample import Plans, Profiled, Tabling, describe_failure, profile_sample
 from immunoprofile.cohort.schedule import Crew, Workers, do_tasks
@@ -76,7 +77,7 @@ class Task:
             sample=replace(sample, file=Path(), spillover=None, line=0),
             matrix=matrix,
             # Not its digest: gates that were settled or moved for one sample keep the digest of what was declared.
-            template=self.template,
+            template=_digest_of_template(self.template),
             settled=self.settled,
             reference=self.reference,
             treatments=self.treatments,
@@ -125,14 +126,14 @@ class Worker:
         kept = None if store is None else store.load(key)
         if kept is not None:
             return Done(_unpacked(task.sample.sample_id, *kept), state, kept=True)
-        profiled = self._profile(task)
+        profiled = self._profile(task, state.sha256)
         _check_same(task.sample.file, state)
         if store is not None and profiled.failure is None:
             # What goes back is small: where the tables are, not the tables.
             profiled = replace(profiled, tables=store.save(key, _facts(profiled), profiled.tables))
         return Done(profiled, state)
 
-    def _profile(self, task: Task) -> Profiled:
+    def _profile(self, task: Task, fcs_sha256: str | None = None) -> Profiled:
         return profile_sample(
             task.sample,
             task.template,
@@ -140,9 +141,15 @@ class Worker:
             _plans(),
             threads=self.threads,
             strictness=self.setting.strictness,
-            tabling=self.setting.tabling(task),
+            tabling=replace(self.setting.tabling(task), fcs_sha256=fcs_sha256),
             settled=task.settled,
         )
+
+
+@lru_cache(maxsize=64)
+def _digest_of_template(template: GatingTemplate) -> str:
+    """Digest of a template with its gates as they are, settled or moved; many samples have the same."""
+    return digest_of_inputs(template=template)
 
 
 _MADE = Plans()
@@ -191,13 +198,48 @@ def _unpacked(sample_id: str, facts: Mapping[str, Any], tables: Mapping[str, Any
 
 @dataclass(frozen=True)
 class Hands:
-    """Who does the samples of a run, where results are kept, and who is told."""
+    """Who does the samples of a run, where results are kept, and who is told.
+
+    Parameters
+    ----------
+    jobs
+        Samples at a time on this machine.
+    executor
+        Does the samples instead; its workers see the files and the results folder.
+    width
+        Tasks that the executor does at a time; as `jobs` where None.
+    progress
+        Called with (done, total, sample_id) after each sample.
+    log
+        Called after each sample with what became of it, as JSON has it.
+    """
 
     jobs: int = 1
     workers: Workers = "threads"
     executor: Executor | None = None
     place: Workplace | None = None
     progress: Progress | None = None
+    width: int | None = None
+    log: Callable[[Mapping[str, Any]], None] | None = None
+
+    @property
+    def n_workers(self) -> int:
+        """Tasks at a time."""
+        return self.jobs if self.executor is None or self.width is None else self.width
+
+
+def tasks_of(work: Work, tabling: Tabling, cuts: Cuts) -> list[Task]:
+    """A task for each sample, with its gates as they were settled and moved."""
+    return [
+        Task(
+            sample,
+            template,
+            cuts.of(sample),
+            tabling.references.get(sample.sample_id),
+            tabling.given(sample),
+        )
+        for sample, template in cuts.apply(work)
+    ]
 
 
 def do_samples(tasks: Sequence[Task], setting: Setting, hands: Hands) -> list[Profiled]:
@@ -211,19 +253,37 @@ def do_samples(tasks: Sequence[Task], setting: Setting, hands: Hands) -> list[Pr
     # A cohort keeps the cores busy with files; one large file alone is walked by several threads.
     threads = hands.jobs if len(tasks) == 1 else 1
     place = hands.place
-    worker = Worker(setting, None if place is None else place.folder, threads)
-    crew = Crew(worker, _give_up, hands.jobs, hands.workers, hands.executor)
+    # Workers on other machines work elsewhere: no path may be relative.
+    worker = Worker(setting, None if place is None else place.folder.absolute(), threads)
+    crew = Crew(worker, _give_up, hands.n_workers, hands.workers, hands.executor)
     if place is not None:
         tasks = [replace(t, known=place.known(t.sample.file)) for t in tasks]
+    if hands.executor is not None:
+        tasks = [replace(t, sample=_anywhere(t.sample)) for t in tasks]
     results: list[Profiled] = []
     matrices: dict[Spillover, Spillover] = {}
     for number, (task, done) in enumerate(zip(tasks, do_tasks(crew, tasks), strict=True), start=1):
         results.append(_sharing(done.profiled, matrices))
         if place is not None:
             _note(place, task, done)
-        if hands.progress is not None:
-            hands.progress(number, len(tasks), task.sample.sample_id)
+        _tell(hands, number, len(tasks), done)
     return results
+
+
+def _anywhere(sample: Sample) -> Sample:
+    matrix = sample.spillover
+    return replace(sample, file=sample.file.absolute(), spillover=None if matrix is None else matrix.absolute())
+
+
+def _tell(hands: Hands, number: int, total: int, done: Done) -> None:
+    profiled = done.profiled
+    if hands.progress is not None:
+        hands.progress(number, total, profiled.sample_id)
+    if hands.log is not None:
+        failure = profiled.failure
+        state = "failed" if failure is not None else "kept" if done.kept else "done"
+        facts = {} if failure is None else {k: failure[k] for k in ("stage", "code", "message")}
+        hands.log({"sample_id": profiled.sample_id, "state": state, "number": number, "total": total} | facts)
 
 
 def _sharing(profiled: Profiled, matrices: dict[Spillover, Spillover]) -> Profiled:

@@ -41,6 +41,9 @@ class Kept(Mapping[str, pd.DataFrame]):
             raise KeyError(name)
         return sort_frame(TABLES[name], self.stream(name).to_pandas())
 
+    def __contains__(self, name: object) -> bool:
+        return name in self.names
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.names)
 

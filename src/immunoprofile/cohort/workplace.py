@@ -80,6 +80,11 @@ class Workplace:
         write_json(self.folder / WORK / _FILES, listed)
 
 
+def view_workplace(folder: Path) -> Workplace:
+    """What lies in a results folder, to look at: nothing is locked and nothing is written."""
+    return Workplace(folder, Store(folder), Journal(folder), _read_files(folder / WORK / _FILES))
+
+
 @contextlib.contextmanager
 def open_workplace(folder: Path, **facts: Any) -> Iterator[Workplace]:
     """Work in a results folder: locked against other runs, journal begun, and ended whatever happens.
@@ -90,7 +95,7 @@ def open_workplace(folder: Path, **facts: Any) -> Iterator[Workplace]:
         Another run holds the folder, or it cannot be written.
     """
     with hold_folder(folder):
-        place = Workplace(folder, Store(folder), Journal(folder), _read_files(folder / WORK / _FILES))
+        place = view_workplace(folder)
         place.journal.note("run-started", **facts)
         try:
             yield place
