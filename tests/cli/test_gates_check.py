@@ -60,6 +60,14 @@ def test_gates_check__sample_of_another_panel_is_an_error(immunoprofile, own, ch
     assert "error: " in outcome.stdout
 
 
+def test_gates_check__sample_of_another_panel_is_an_error_without_outer_edges(immunoprofile, own, checkout) -> None:
+    own.write_text(TEMPLATE.replace("R670-A", "CD99").replace("0.99", "0.6"))
+    outcome = immunoprofile("gates", "check", own, "--sample", checkout / "fixtures" / "fcs" / "grid.fcs")
+    assert outcome.exit_code == 2
+    assert 'grid.fcs: panel: template own needs "CD99"' in outcome.stdout
+    assert "no events just outside" not in outcome.stdout
+
+
 def test_gates_check__json_has_everything(immunoprofile, own) -> None:
     page = json.loads(immunoprofile("gates", "check", own, "--json").stdout)
     assert [r["code"] for r in page["remarks"]] == ["LINT-EDGE", "LINT-REPORT-NONE", "LINT-CL", "LINT-TESTS"]

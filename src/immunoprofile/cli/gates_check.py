@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,8 @@ def check_gates(context: click.Context, path: str, samples: tuple[Path, ...], as
         if not as_json:
             raise
         remarks = [Remark("error", p) for p in error.problems]
-    outside = [] if template is None else [_look(template, sample, remarks) for sample in samples]
+    looks = [] if template is None else [_look(template, sample, remarks) for sample in samples]
+    outside = [look for look in looks if look is not None]
     if as_json:
         show_json(_as_json(path, template, remarks, outside))
     else:
@@ -52,7 +54,7 @@ def check_gates(context: click.Context, path: str, samples: tuple[Path, ...], as
     context.exit(Outcome.REFUSED if worst(remarks) == "error" else Outcome.DONE)
 
 
-def _look(template: GatingTemplate, sample: Path, remarks: list[Remark]) -> tuple[Path, Sequence[Outside]]:
+def _look(template: GatingTemplate, sample: Path, remarks: list[Remark]) -> tuple[Path, Sequence[Outside]] | None:
     """What lies just outside in one file; where it cannot be gated that is a remark."""
     from immunoprofile.fcs import read_fcs
     from immunoprofile.gating.validation import Remark, count_outside
@@ -60,8 +62,8 @@ def _look(template: GatingTemplate, sample: Path, remarks: list[Remark]) -> tupl
     try:
         return sample, count_outside(template, read_fcs(sample))
     except InputError as error:
-        remarks.extend(Remark("error", p) for p in error.problems)
-        return sample, ()
+        remarks.extend(Remark("error", p if p.path else replace(p, path=str(sample))) for p in error.problems)
+        return None
 
 
 def _show(

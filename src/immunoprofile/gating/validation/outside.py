@@ -36,6 +36,11 @@ class Outside:
 def count_outside(template: GatingTemplate, events: Events) -> tuple[Outside, ...]:
     """The edges near the ends of their axes that have events just outside, in the order of the gates.
 
+    Raises
+    ------
+    PanelMismatchError, SpilloverError
+        The template does not fit the file, whether it has such an edge or not.
+
     Notes
     -----
     Events are counted as a gate would hold them whose edge were moved outwards by that much.
@@ -48,8 +53,6 @@ def count_outside(template: GatingTemplate, events: Events) -> tuple[Outside, ..
         replace(g, name=name, path=f"{g.path}/\0{name}", id=name, geometry=shape, auto=None, declared=None)
         for name, (g, _, shape) in wider.items()
     )
-    if not probes:
-        return ()
     probe = replace(template, gates=(*template.gates, *probes), reports=(), limits=(), tests=())
     members = apply_template(probe, events)
     found = []
