@@ -24,6 +24,18 @@ def test_definitions__only_the_changed_gate_is_shown(template_file) -> None:
     assert "0.5, null" in added
 
 
+def test_definitions__one_moved_vertex_is_one_pair_of_lines(template_file) -> None:
+    """However long the outline is, the place that moved is what is read."""
+    outline = [[0.1 + 0.01 * k, 0.2] for k in range(30)] + [[0.4, 0.9], [0.1, 0.9]]
+    moved = [*outline[:7], [0.17, 0.123], *outline[8:]]
+    gate = '[[gate]]\nname = "Drawn"\npolygon = {{ x = "X", y = "Y", vertices = {} }}\n'
+    pages = (template_file(gate.format(v), name=n) for v, n in ((outline, "a.toml"), (moved, "b.toml")))
+    assert compare_definitions(*map(load_template, pages)) == [
+        f"-gate Drawn: polygon vertex {outline[7]}",
+        "+gate Drawn: polygon vertex [0.17, 0.123]",
+    ]
+
+
 def test_definitions__of_one_template_do_not_differ(template_file) -> None:
     assert compare_definitions(*pair(template_file, "nothing", "else")) == []
 

@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunoprofile.fcs import Events
+from immunoprofile.gating.gates import Geometry
 from immunoprofile.gating.membership import Membership
 from immunoprofile.gating.paths import ROOT, split_path
 from immunoprofile.gating.template import GatingTemplate, canonical, describe_geometry, describe_rule
+from immunoprofile.gating.validation.mutants import name_of
 from immunoprofile.gating.validation.verdicts import gate_alone
 
 
@@ -83,12 +85,22 @@ def _definition(template: GatingTemplate) -> list[str]:
     for gate in template.gates:
         shape, place = gate.template_geometry, f"gate {gate.path}"
         named = [gate.id, gate.label, gate.cell_ontology, gate.name_hipc, gate.role]
-        lines.append(f"{place}: {shape.kind} {_text(describe_geometry(shape))}")
+        lines += [f"{place}: {shape.kind} {words}" for words in _parts(shape)]
         lines.append(f"{place}: named {_text([n for n in named if n])}")
         if gate.auto is not None:
             lines.append(f"{place}: auto {_text(describe_rule(gate.auto))}")
     lines += [f"report {path}: of {_text(of)}" for path, of in whole["reports"]]
     return lines + [f"limit {row[0]}: {_text(row[1:])}" for row in whole["limits"]]
+
+
+def _parts(shape: Geometry) -> list[str]:
+    """A geometry in lines short enough to compare by eye: an axis, a bound, a vertex each."""
+    whole = describe_geometry(shape)
+    axes = [name_of(d) for d in shape.dimensions]
+    lines = [f"axis {_text(d)}" for d in whole.pop("dimensions", [])]
+    lines += [f"{name} {_text(pair)}" for name, pair in zip(axes, whole.pop("bounds", []), strict=False)]
+    lines += [f"vertex {_text(vertex)}" for vertex in whole.pop("vertices", [])]
+    return lines + [f"{key} {_text(value)}" for key, value in whole.items()]
 
 
 def _text(value: object) -> str:
