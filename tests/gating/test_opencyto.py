@@ -176,7 +176,8 @@ def test_opencyto__export_lists_what_the_sheet_cannot_say() -> None:
     with pytest.raises(TemplateInvalidError) as error:
         render_opencyto(load_template("tcell_memory"))
     assert "Singlets: is not carried: a drawn polygon has no counterpart" in str(error.value)
-    assert 'it rests on "Singlets", which is not carried' in str(error.value)
+    assert "nor is what rests on it (15): Singlets/Live, " in str(error.value)
+    assert len(error.value.problems) == 1
 
 
 def test_gates_export__writes_a_sheet_and_exits_3(sheet, tmp_path: Path) -> None:

@@ -190,6 +190,31 @@ def test_template__one_unknown_parent_is_one_problem(load) -> None:
     assert [p.code for p in caught.value.problems] == ["PARENT-UNKNOWN"]
 
 
+def test_template__what_hangs_from_an_unknown_parent_is_not_complained_of_again(load) -> None:
+    """The path in the report is right once the parent is: the parent is the one cause."""
+    with pytest.raises(TemplateInvalidError) as error:
+        load(HEAD + T_CELLS + CD4_CELLS.replace('"T"', '"TT"') + '[[report]]\npopulation = "T/CD4+"\n')
+    (problem,) = error.value.problems
+    assert problem.where == "gate[1].parent"
+
+
+def test_template__a_word_that_is_none_of_those_allowed_names_the_nearest(load) -> None:
+    rule = '[[gate]]\nname = "A"\nauto = { method = "vally", x = "CD4" }\n'
+    rule += 'fallback = { range = { x = "CD4", min = 0.5 } }\n'
+    with pytest.raises(TemplateSyntaxError) as error:
+        load(HEAD.replace('"logicle"', '"logical"') + T_CELLS + rule)
+    scale, method = map(str, error.value.problems)
+    assert 'scales.fluorescence.kind: "logical" is not known here. Did you mean "logicle"?' in scale
+    assert 'gate[1].auto.method: "vally" is not known here. Did you mean "valley"?' in method
+
+
+def test_template__a_missing_fallback_is_said_without_the_whole_gate(load) -> None:
+    with pytest.raises(TemplateSyntaxError) as error:
+        load(HEAD + '[[gate]]\nname = "A"\nauto = { method = "valley", x = "CD4", keep = "above" }\n')
+    assert "auto needs a fallback" in str(error.value)
+    assert "It says" not in str(error.value)
+
+
 def test_template__a_circle_of_parents_is_one_problem(load) -> None:
     loop = '[[gate]]\nname = "{}"\nparent = "{}"\nrange = {{ x = "CD3", min = 0.1 }}\n'
     with pytest.raises(TemplateInvalidError) as caught:

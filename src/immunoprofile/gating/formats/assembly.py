@@ -249,6 +249,7 @@ class _Names:
         self.paths = [ROOT, *(g.path for g in gates)]
         self.by_id = {g.id: g.path for g in gates}
         self.parent = {g.path: g.parent for g in gates}
+        self.astray = {g.name for g in gates if ROOT not in self.ancestors(g.path)}
 
     def find(self, where: str, query: str, complain: Complain) -> str | None:
         if query in self.parent:
@@ -258,6 +259,8 @@ class _Names:
         except LookupError as problem:
             if query in self.by_id and not isinstance(problem, AmbiguousPathError):
                 return self.by_id[query]
+            if query and split_path(query)[-1] in self.astray:
+                return None  # The parent that was not found is the cause, and was complained of.
             complain(where, str(problem).rstrip("."), None, "POPULATION-UNKNOWN")
             return None
 

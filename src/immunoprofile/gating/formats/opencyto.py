@@ -123,7 +123,11 @@ def _read(path: Path) -> list[_Row]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
         records = list(csv.reader(io.StringIO(text, newline=""), strict=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as problem:
+    except OSError as problem:
+        raise TemplateSyntaxError(
+            f"template cannot be read ({problem.strerror})", path=path, code="TEMPLATE-ACCESS", remedy="Check the path."
+        ) from problem
+    except (UnicodeDecodeError, csv.Error) as problem:
         what = f"cannot be read as a CSV sheet ({printable(str(problem), 80)})"
         raise TemplateSyntaxError(what, path=path, code="OPENCYTO-CSV", remedy="Save it as CSV UTF-8.") from problem
     header = [c.strip() for c in records[0]] if records else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 
 from immunoprofile.errors import Problem, TemplateInvalidError, printable
 from immunoprofile.gating.gates import AutoRule, Boolean, Gate, Rectangle
@@ -17,6 +18,10 @@ _HEADER = (
 )  # fmt: skip
 _CUTS = {"valley": "mindensity", "tail": "tailgate", "quantile": "quantileGate"}
 _GROUPS = {"sample": ("", ""), "subject": ("TRUE", "PTID"), "visit": ("TRUE", "VISITNO"), "batch": ("TRUE", "BATCH")}
+
+
+_SHOWN = 4
+"""Gates that are named of those that are lost with another: enough to find the place in the tree."""
 
 
 class _NotCarriedError(Exception):
@@ -37,21 +42,32 @@ def render_opencyto(template: GatingTemplate) -> tuple[str, list[Problem]]:
         No gate can be said.
     """
     lost: dict[str, str] = {}
+    resting: dict[str, str] = {}
     rows = []
     for gate in template.gates:
         try:
-            rows.append(_row(gate, lost))
+            foot = _lost_foot(gate, [*lost, *resting])
+            if foot is None:
+                rows.append(_row(gate))
+            else:
+                resting[gate.path] = resting.get(foot, foot)
         except _NotCarriedError as problem:
             lost[gate.path] = str(problem)
     file = None if template.source is None else str(template.source)
     problems = [
-        Problem(f"is not carried: {why}", file, path, remedy="openCyto cannot say it.", code="OPENCYTO-LOSS")
+        Problem(
+            f"is not carried: {why}{_with_it(path, resting)}",
+            file,
+            path,
+            remedy="openCyto cannot say it.",
+            code="OPENCYTO-LOSS",
+        )
         for path, why in lost.items()
     ]
     problems += [
         Problem("its fallback is not carried", file, g.path, remedy="The sheet has none.", code="OPENCYTO-FALLBACK")
         for g in template.gates
-        if g.auto is not None and g.path not in lost
+        if g.auto is not None and g.path not in lost and g.path not in resting
     ]
     if not rows:
         raise TemplateInvalidError.of(problems)
@@ -61,12 +77,23 @@ def render_opencyto(template: GatingTemplate) -> tuple[str, list[Problem]]:
     return page.getvalue(), problems
 
 
-def _row(gate: Gate, lost: dict[str, str]) -> list[str]:
+def _lost_foot(gate: Gate, lost: Sequence[str]) -> str | None:
+    """What a gate rests on and the sheet has not: its parent, or a term."""
     geometry = gate.template_geometry
     feet = [gate.parent] + ([t.path for t in geometry.terms] if isinstance(geometry, Boolean) else [])
-    missing = next((p for p in feet if p in lost), None)
-    if missing is not None:
-        raise _NotCarriedError(f'it rests on "{printable(missing)}", which is not carried')
+    return next((p for p in feet if p in lost), None)
+
+
+def _with_it(path: str, resting: dict[str, str]) -> str:
+    """The gates that rest on one that is not carried, so that each cause is one message."""
+    names = [printable(p) for p, cause in resting.items() if cause == path]
+    if not names:
+        return ""
+    more = "" if len(names) <= _SHOWN else " and so on"
+    return f"; nor is what rests on it ({len(names)}): {', '.join(names[:_SHOWN])}{more}"
+
+
+def _row(gate: Gate) -> list[str]:
     if any(c in gate.name for c in "/,&|!:*"):
         raise _NotCarriedError("its name holds a letter that openCyto reads as a sign")
     dims, method, arguments = _rule(gate.auto) if gate.auto is not None else _fixed(gate)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
@@ -297,15 +298,35 @@ def _problem(complaint: dict[str, Any], path: str, root: type[BaseModel]) -> Pro
         )
     if complaint["type"] == "missing":
         return Problem(f'"{printable(place[-1])}" is missing', path, where, remedy="Write it here.", code="KEY-MISSING")
+    if complaint["type"] in {"union_tag_invalid", "literal_error"}:
+        return _choice_problem(complaint, path, where)
     message = str(complaint["msg"]).removeprefix("Value error, ")
-    found = printable(complaint.get("input"), 80)
+    given = complaint.get("input")
+    found = None if isinstance(given, dict | list) else printable(given, 80)
     return Problem(
         message[:1].lower() + message[1:],
         path,
         where,
         found=found,
-        remedy=f"It says {found} now.",
+        remedy=None if found is None else f"It says {found} now.",
         code="VALUE",
+    )
+
+
+def _choice_problem(complaint: dict[str, Any], path: str, where: str) -> Problem:
+    """A word that is none of those allowed in its place."""
+    context = complaint["ctx"]
+    known = re.findall(r"'([^']*)'", str(context.get("expected_tags", context.get("expected"))))
+    kind = "discriminator" in context
+    given = context["tag"] if kind else complaint.get("input")
+    return Problem(
+        f'"{printable(given, 80)}" is not known here',
+        path,
+        f"{where}.{str(context['discriminator']).strip(chr(39))}" if kind else where,
+        ", ".join(known),
+        printable(given, 80),
+        closest(str(given), known),
+        "VALUE",
     )
 
 
