@@ -26,6 +26,12 @@ def test_gates_export__gating_ml_comes_back_as_the_same_gates(tmp_path: Path, ch
     assert back.counts() == apply_template(load_template(own), events).counts()
 
 
+def test_gates_export__says_that_tests_stay_behind(tmp_path: Path) -> None:
+    outcome = call("gates", "export", "treg", "--out", tmp_path / "treg.xml")
+    assert outcome.exit_code == 0, outcome.output
+    assert f"not carried: the template's {len(load_template('treg').tests)} tests" in outcome.stderr
+
+
 def test_gates_import__gating_ml_becomes_a_template_that_counts_alike(tmp_path: Path, checkout: Path) -> None:
     fcs, own = checkout / "fixtures" / "fcs" / "grid.fcs", checkout / "fixtures" / "gates" / "grid.toml"
     call("gates", "export", own, "--out", tmp_path / "grid.xml", "--panel", fcs)

@@ -114,7 +114,8 @@ def _write_overrides(deviations: Sequence[Deviation], path: Path, template: Gati
 def export_template(context: click.Context, template: str, out: Path, panel: Path | None, force: bool) -> None:
     """Write a template as Gating-ML 2.0 (.xml), or as an openCyto sheet (.csv).
 
-    What an openCyto sheet cannot say is listed by name and reason, and the exit code is then 3.
+    What an openCyto sheet cannot say is listed by name and reason, and the exit code is then 3. The template's tests
+    are in neither.
     """
     from immunoprofile.fcs import read_fcs
     from immunoprofile.gating import load_template, write_gatingml
@@ -125,8 +126,17 @@ def export_template(context: click.Context, template: str, out: Path, panel: Pat
     if out.suffix.lower() == ".csv":
         context.exit(_export_opencyto(template, out))
     channels = None if panel is None else read_fcs(panel).channels
-    write_gatingml(load_template(template), out, channels=channels)
+    loaded = load_template(template)
+    write_gatingml(loaded, out, channels=channels)
+    _say_tests(loaded)
     show(str(out))
+
+
+def _say_tests(template: GatingTemplate) -> None:
+    """That the tests stay behind: they change nothing that is gated, so the exit code does not say so."""
+    if template.tests:
+        number = len(template.tests)
+        complain(f"not carried: the template's {number} test{'' if number == 1 else 's'}; keep the TOML file for them")
 
 
 def _export_opencyto(name: str, out: Path) -> Outcome:
@@ -134,8 +144,10 @@ def _export_opencyto(name: str, out: Path) -> Outcome:
     from immunoprofile.gating.formats.opencyto_write import render_opencyto
     from immunoprofile.provenance import write_text
 
-    text, problems = render_opencyto(load_template(name))
+    template = load_template(name)
+    text, problems = render_opencyto(template)
     write_text(out, text)
+    _say_tests(template)
     for problem in problems:
         complain(f"not carried: {problem}")
     show(str(out))
