@@ -21,8 +21,8 @@ from immunoprofile.errors import (
 )
 
 VERBS = [
-    "demo", "inspect", "run", "profile", "respond", "compare", "report", "export", "gates", "spillover", "simulate",
-    "verify", "reproduce", "selftest", "scan-phi",
+    "demo", "init", "inspect", "run", "profile", "respond", "compare", "report", "figures", "export", "gates",
+    "spillover", "simulate", "verify", "reproduce", "selftest", "scan-phi", "doctor", "completion",
 ]  # fmt: skip
 
 

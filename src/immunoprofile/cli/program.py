@@ -9,12 +9,16 @@ from typing import Any, NoReturn
 import click
 
 from immunoprofile.cli.compare import compare
+from immunoprofile.cli.completion import completion
 from immunoprofile.cli.console import Verbosity, complain, complain_of, verbosity
 from immunoprofile.cli.demo import demo
+from immunoprofile.cli.doctor import doctor
 from immunoprofile.cli.export import export
+from immunoprofile.cli.figures import figures
 from immunoprofile.cli.gates import gates
 from immunoprofile.cli.gates_files import export_template, import_template
 from immunoprofile.cli.gates_freeze import freeze_gates
+from immunoprofile.cli.init import init
 from immunoprofile.cli.inspect import inspect
 from immunoprofile.cli.options import verbosity_options
 from immunoprofile.cli.outcomes import Outcome, outcome_of
@@ -91,9 +95,9 @@ def program() -> None:
 
 for _verb in (import_template, export_template, freeze_gates):
     gates.add_command(_verb)
-for _verb in (demo, inspect, run, profile, respond, compare, report, export, gates, spillover, simulate):
+for _verb in (demo, init, inspect, run, profile, respond, compare, report, figures, export, gates, spillover, simulate):
     program.add_command(_verb)
-for _verb in (verify, reproduce, selftest, scan_phi):
+for _verb in (verify, reproduce, selftest, scan_phi, doctor, completion):
     program.add_command(_verb)
 
 
