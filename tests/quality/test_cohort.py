@@ -403,12 +403,20 @@ def test_residual_spill__is_what_the_matrix_in_use_leaves() -> None:
     assert found["B"].value == pytest.approx(0.0, abs=1e-15)
 
 
+def test_residual_spill__detectors_without_a_stain_count_as_seen() -> None:
+    whole = np.array([[1.0, 0.10, 0.30], [0.05, 1.0, 0.20], [0.0, 0.1, 1.0]])
+    used = Spillover(("A", "B", "C"), whole)
+    found = residual_spill(Spillover(("A", "B", "C"), whole[:2], ("A", "B")), used)
+    assert {name: abs(m.value) < 1e-12 for name, m in found.items()} == {"A": True, "B": True}
+    assert residual_spill(Spillover(("A", "B"), whole[:2, :2]), used) == {}
+
+
 def test_residual_spill__levels_and_reasons() -> None:
     fitted = Spillover(("A", "B"), np.array([[1.0, 0.2], [0.0, 1.0]]))
     used = Spillover(("A", "B"), np.eye(2))
     checks = check_residual_spill({"sa": "A", "sb": "B", "sc": "C"}, RULES, fitted, used)
     assert checks.rows.set_index("sample_id")["level"].to_dict() == {"sa": "fail", "sb": "pass"}
-    assert checks.unanswered["reason"].tolist() == ["its detector is not in the matrix in use"]
+    assert checks.unanswered["reason"].tolist() == ["its detector, or one of the matrix in use, is not known to both"]
 
 
 def test_spillover_differs__transposed_matrix_of_one_sample_is_found() -> None:

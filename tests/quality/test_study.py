@@ -81,3 +81,22 @@ def test_study__wrong_rules_are_refused_before_anything_is_read(tmp_path: Path) 
     study.write_text(study.read_text(encoding="utf-8") + '\n[quality]\nrules = "none.toml"\n', encoding="utf-8")
     with pytest.raises(StudyError, match=r"none\.toml: quality rules cannot be read"):
         load_study(study)
+
+
+def test_study__one_bad_single_stain_leaves_the_others_judged(tmp_path: Path) -> None:
+    study = simulate(tmp_path, n_subjects=1, visits=("BL", "W4"), controls=True, panels=("treg",))
+    sheet = study.parent / "samples.csv"
+    lines = [x for x in sheet.read_text(encoding="utf-8").splitlines() if "fmo:" not in x and ",bridge," not in x]
+    stains = [x for x in lines if ",single:" in x]
+    bad, named = (x.split(",")[0] for x in stains[:2])
+    (study.parent / stains[0].split(",")[1]).write_bytes(b"FCS3.1 of nothing")
+    wrong = stains[1].replace("single:", "single:no")
+    sheet.write_text("\n".join(wrong if x == stains[1] else x for x in lines) + "\n", encoding="utf-8")
+    results = profile_cohort(load_study(study), tmp_path / "r")
+    judged = results.samples_qc.query("rule_id == 'residual_spill'")
+    reasons = results.checks_unanswered.query("rule_id == 'residual_spill'").set_index("sample_id")["reason"]
+    assert len(judged) == len(stains) - 2
+    assert not (judged["level"] == "fail").any()
+    assert set(reasons.index) == {bad, named}
+    assert "0 channels are called as the control says" in reasons[named]
+    assert str(tmp_path) not in " ".join(reasons)

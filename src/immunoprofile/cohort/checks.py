@@ -10,7 +10,7 @@ import pandas as pd
 from immunoprofile.cohort.results import Results
 from immunoprofile.cohort.sample import Profiled
 from immunoprofile.cohort.samples import Work
-from immunoprofile.cohort.single_stains import check_singles, spillover_controls
+from immunoprofile.cohort.single_stains import check_singles
 from immunoprofile.columns import CHECKS_UNANSWERED, FAILURES, INTENSITIES, POPULATIONS, SAMPLES_QC
 from immunoprofile.gating import GatingTemplate
 from immunoprofile.provenance import digest_of_file
@@ -27,6 +27,11 @@ from immunoprofile.quality import (
 from immunoprofile.spillover import Spillover
 from immunoprofile.study import Sample
 from immunoprofile.tables import build_frame, join_frames, sort_frame
+
+
+def spillover_controls(samples: Iterable[Sample]) -> list[Sample]:
+    """The single stains and unstained controls of a sheet."""
+    return [s for s in samples if s.control == "unstained" or str(s.control).startswith("single:")]
 
 
 def bridge_controls(samples: Iterable[Sample], templates: Mapping[str, GatingTemplate]) -> Work:

@@ -197,5 +197,8 @@ def check_residual_spill(
         found: Mapping[str, Answer] = {name: why if fitted is None else _NO_MATRIX for name, why in stained.items()}
     else:
         left = residual_spill(fitted, used)
-        found = {name: left.get(d, "its detector is not in the matrix in use") for name, d in stained.items()}
+        found = {
+            name: left.get(d, "its detector, or one of the matrix in use, is not known to both")
+            for name, d in stained.items()
+        }
     return _judged(rules, list(stained), {"residual_spill": found})

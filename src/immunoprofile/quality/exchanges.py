@@ -140,7 +140,7 @@ def _before(standing: _Standing, i: int, owner: NDArray[np.int64], n_subjects: i
 def _stand(profiles: _Profiles, owner: NDArray[np.int64]) -> _Standing:
     shape = profiles.logs.shape
     centres, spreads, squares = np.full((3, *shape), np.nan)
-    for i in np.flatnonzero(owner != _NOBODY):
+    for i in np.flatnonzero(owner != _NOBODY).tolist():
         others = owner == owner[i]
         others[i] = False
         centres[i], spreads[i] = _centre(profiles, others)
@@ -172,16 +172,16 @@ def _ways(
     """Every exchange and move of improbable samples, with what it gains."""
     distances, known = standing.distances, standing.known
     asked = asked & (known >= rule.settings["min_populations"]) & (owner != _NOBODY)
-    for i in np.flatnonzero(asked):
+    for i in np.flatnonzero(asked).tolist():
         others = np.flatnonzero(asked & (owner != owner[i]) & (np.arange(owner.size) > i))
         unlikely = stats.chi2.sf(distances[i] + distances[others], known[i] + known[others])
-        for j in others[unlikely < 1 - rule.settings["pair_quantile"]]:
+        for j in others[unlikely < 1 - rule.settings["pair_quantile"]].tolist():
             there = _squares(profiles, i, standing.centres[j], standing.spreads[j])
             back = _squares(profiles, j, standing.centres[i], standing.spreads[i])
             gains = [_gain(standing.squares[i], there, rule), _gain(standing.squares[j], back, rule)]
-            yield _Way(sum(gains), int(i), int(owner[j]), int(j))
+            yield _Way(sum(gains), i, int(owner[j]), j)
         if stats.chi2.sf(distances[i], known[i]) < 1 - rule.settings["own_quantile"]:
-            yield from _moves(profiles, standing, owner, int(i), rule)
+            yield from _moves(profiles, standing, owner, i, rule)
 
 
 def _moves(profiles: _Profiles, standing: _Standing, owner: NDArray[np.int64], i: int, rule: Rule) -> Iterator[_Way]:

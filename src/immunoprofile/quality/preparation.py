@@ -116,31 +116,29 @@ def residual_spill(fitted: Spillover, used: Spillover) -> dict[str, Measured]:
     Parameters
     ----------
     fitted
-        The matrix that the single stains themselves give (`controls.spillover_from_controls`).
+        What the single stains themselves show: a row a stain over all detectors of the file, stained or not.
     used
         The matrix in use.
 
     Returns
     -------
-    Detector of a single stain to its largest spill left, with its sign; only detectors that both matrices have.
+    Detector of a single stain to its largest spill left, with its sign. Stains that the matrix in use does not know are
+    left out; so are all where it has a detector of which `fitted` knows nothing.
 
     Notes
     -----
     A stain with the spill s (row of `fitted`) becomes s @ inverse(used) after compensation; divided by its own entry
     that is the slope which is left in every other detector.
     """
-    common = [d for d in used.detectors if d in fitted.detectors]
-    rows = {name: fitted.matrix[i] for i, name in enumerate(fitted.fluorochromes)}
+    if not set(used.detectors) <= set(fitted.detectors):
+        return {}
+    places = [fitted.detectors.index(d) for d in used.detectors]
     found = {}
-    for name in common:
-        if name not in rows or name not in used.fluorochromes:
+    for name, row in zip(fitted.fluorochromes, fitted.matrix, strict=True):
+        if name not in used.fluorochromes:
             continue
-        light = np.zeros(len(used.detectors))
-        for detector, seen in zip(fitted.detectors, rows[name], strict=True):
-            if detector in used.detectors:
-                light[used.detectors.index(detector)] = seen
-        left = light @ used.inverse
         own = used.fluorochromes.index(name)
+        left = row[places] @ used.inverse
         left = left / left[own]
         left[own] = 0.0
         worst = int(np.abs(left).argmax())

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from immunoprofile.errors import Problem, StudyError, closest, printable
 from immunoprofile.gating.formats.shape import shape_problems
-from immunoprofile.provenance import digest_of_value
+from immunoprofile.provenance import digest_of_value, read_regular
 
 Level = Literal["pass", "info", "warn", "fail"]
 Interval = tuple[float, float]
@@ -196,7 +196,7 @@ def _unknown_settings(
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = path.read_bytes()
+        content = read_regular(path, _MAX_BYTES)
     except OSError as problem:
         raise StudyError(
             f"quality rules cannot be read ({problem.strerror})",
@@ -204,8 +204,6 @@ def _read(path: Path) -> dict[str, Any]:
             remedy="Check the path.",
             code="RULE-ACCESS",
         ) from problem
-    if len(content) > _MAX_BYTES:
-        raise StudyError("quality rules are larger than 1 MB", path=path, remedy="Name a rules file.", code="RULE-SIZE")
     try:
         return tomllib.loads(content.decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as problem:
