@@ -85,6 +85,29 @@ def test_read_table__what_is_wrong_is_named(tmp_path: Path, text: str, words: st
         read_table("samples_qc", tmp_path / "t.csv")
 
 
+@pytest.mark.parametrize(
+    ("cell", "means"),
+    [("TRUE", True), ("false", False), ("yes", True), ("No", False), ("1", True), ("0", False), ("NA", None)],
+)
+def test_read_table__a_truth_may_be_written_in_several_ways(tmp_path: Path, cell: str, means: bool | None) -> None:
+    (tmp_path / "t.csv").write_text(f"subject_id,responder\ns,{cell}\n")
+    found = read_table("response", tmp_path / "t.csv", required=("responder",))["responder"].iloc[0]
+    assert pd.isna(found) if means is None else bool(found) is means
+
+
+@pytest.mark.parametrize("cell", ["maybe", "CR", "2", ""])
+def test_read_table__a_truth_that_is_none_is_refused_and_not_taken_as_missing(tmp_path: Path, cell: str) -> None:
+    (tmp_path / "t.csv").write_text(f"subject_id,responder\ns,TRUE\nr,{cell}\n")
+    with pytest.raises(InputError, match=f'column responder: "{cell}" is neither TRUE nor FALSE'):
+        read_table("response", tmp_path / "t.csv", required=("responder",))
+
+
+def test_read_table__a_count_that_is_not_whole_is_refused_and_not_cut_off(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("pop_id,count\ntreg,870\ntreg,870.5\n")
+    with pytest.raises(InputError, match=r"column count: 870\.5 is not a whole number\. Write"):
+        read_table("populations", tmp_path / "t.csv", required=("count",))
+
+
 def test_read_table__missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"gone\.csv: cannot be read \(No such file or directory\)\. Check"):
         read_table("samples_qc", tmp_path / "gone.csv")

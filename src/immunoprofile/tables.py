@@ -16,11 +16,14 @@ import numpy as np
 import pandas as pd
 
 from immunoprofile.columns import TABLES, Dtype, Table
-from immunoprofile.errors import InputError
-from immunoprofile.provenance import write_bytes, write_json
+from immunoprofile.errors import InputError, printable
+from immunoprofile.provenance import check_regular, write_bytes, write_json
 
+_MAX_BYTES = 50_000_000_000
+"""A table of a million samples is smaller."""
 _PANDAS = {"str": "string", "int": "Int64", "float": "float64", "bool": "boolean"}
 _NUMPY: dict[str, Any] = {"str": object, "int": np.float64, "float": np.float64, "bool": np.float64}
+_TRUTHS = {"true": True, "yes": True, "1": True, "1.0": True, "false": False, "no": False, "0": False, "0.0": False}
 _FRICTIONLESS = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
 
 
@@ -151,6 +154,10 @@ def read_table(name: str, path: str | os.PathLike[str], *, required: Iterable[st
         The file is missing, is not such a table, or lacks required columns: all problems named.
     """
     table, file = TABLES[name], Path(path)
+    try:
+        check_regular(file, _MAX_BYTES)
+    except (OSError, ValueError) as problem:
+        raise _unreadable(file, problem) from problem
     frame = _read_parquet(file) if file.suffix == ".parquet" else _read_text(file)
     needed = tuple(required if required is not None else table.names)
     missing = [c for c in needed if c not in frame.columns]
@@ -193,32 +200,54 @@ def _read_text(file: Path) -> pd.DataFrame:
         ) from problem
 
 
-def _unreadable(file: Path, problem: OSError) -> InputError:
+def _unreadable(file: Path, problem: OSError | ValueError) -> InputError:
     return InputError(
-        f"cannot be read ({problem.strerror or problem})",
+        f"cannot be read ({getattr(problem, 'strerror', None) or problem})",
         path=file,
         remedy="Check the path and its permissions.",
         code="TABLE-ACCESS",
     )
 
 
-def _typed(values: pd.Series[Any], dtype: str, file: Path) -> pd.Series[Any]:
+def _typed(values: pd.Series[Any], dtype: Dtype, file: Path) -> pd.Series[Any]:
     if dtype == "bool":
-        values = values.map({"TRUE": True, "FALSE": False, True: True, False: False})
+        return _truths(values, file)
     try:
         if dtype in {"int", "float"} and values.dtype == "string":
             # Through Float64, whose parser is exact; pandas' own to_numeric is off in the last bit at times.
             values = values.astype("Float64")
+        if dtype == "int":
+            _check_whole(values, file)
         return values.astype(_PANDAS[dtype])
     except (ValueError, TypeError) as problem:
-        raise InputError(
-            f"{problem}",
-            path=file,
-            where=f"column {values.name}",
-            expected=dtype,
-            code="TABLE-VALUE",
-            remedy=f"Write every value of this column as {dtype}, or NA where it is missing.",
-        ) from problem
+        raise _not_of_type(file, values.name, str(problem), dtype) from problem
+
+
+def _truths(values: pd.Series[Any], file: Path) -> pd.Series[Any]:
+    """TRUE and FALSE in any case, yes and no, 1 and 0; whatever else stands there is refused, not taken as missing."""
+    known = values.isna()
+    read = values.map(lambda v: _TRUTHS.get(str(v).strip().lower(), pd.NA), na_action="ignore")
+    strange = sorted({printable(v) for v in values[~known & read.isna()]})
+    if strange:
+        told = f"{', '.join(strange[:3])}{' and others' if len(strange) > 3 else ''}"
+        raise _not_of_type(file, values.name, f'"{told}" is neither TRUE nor FALSE', "TRUE, FALSE, yes, no, 1 or 0")
+    return read.astype("boolean")
+
+
+def _check_whole(values: pd.Series[Any], file: Path) -> None:
+    """Refuse numbers that are not whole: a cast would cut them off without a word."""
+    if pd.api.types.is_float_dtype(values.dtype):
+        known = values.dropna()
+        broken = known[known % 1 != 0]
+        if len(broken):
+            raise _not_of_type(file, values.name, f"{broken.iloc[0]:g} is not a whole number", "whole numbers")
+
+
+def _not_of_type(file: Path, column: Any, what: str, wanted: str) -> InputError:
+    return InputError(
+        what, path=file, where=f"column {printable(column)}", expected=wanted, code="TABLE-VALUE",
+        remedy=f"Write every value of this column as {wanted}, or NA where it is missing.",
+    )  # fmt: skip
 
 
 def write_descriptions(names: Iterable[str], folder: Path) -> list[Path]:
