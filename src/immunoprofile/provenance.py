@@ -7,14 +7,17 @@ are renamed over the target.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import platform
+import stat
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,9 @@ from immunoprofile.errors import OutputError
 
 NUMERICS_VERSION = 2
 """Raised whenever a count or an estimate can change for the same input."""
+
+# O_NONBLOCK keeps a pipe without a writer from blocking open(); O_BINARY matters on Windows only.
+_READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 _LIBRARIES = ("numpy", "pandas", "numba", "scipy", "pyarrow", "pydantic", "lxml")
 
@@ -32,9 +38,51 @@ def digest_of_bytes(data: bytes) -> str:
 
 
 def digest_of_file(path: str | os.PathLike[str]) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal, read in chunks."""
-    with Path(path).open("rb") as stream:
+    """SHA-256 of a file's bytes, in hexadecimal, read in chunks.
+
+    Raises
+    ------
+    OSError
+        It cannot be read, or is a folder, pipe or device: those are not waited for.
+    """
+    with _open_regular(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_regular(path: str | os.PathLike[str], limit: int) -> bytes:
+    """The bytes of a regular file that is no larger than `limit` bytes.
+
+    Raises
+    ------
+    OSError
+        It cannot be read, is larger, or is a folder, pipe or device: those are not waited for.
+    """
+    with _open_regular(path) as stream:
+        content = stream.read(limit + 1)
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, f"is larger than {limit / 1e6:g} MB", os.fspath(path))
+    return content
+
+
+def check_regular(path: str | os.PathLike[str], limit: int) -> None:
+    """Refuse a path before somebody else's code opens it.
+
+    Raises
+    ------
+    OSError
+        It cannot be opened, is larger than `limit` bytes, or is a folder, pipe or device.
+    """
+    with _open_regular(path) as stream:
+        if os.fstat(stream.fileno()).st_size > limit:
+            raise OSError(errno.EFBIG, f"is larger than {limit / 1e6:g} MB", os.fspath(path))
+
+
+def _open_regular(path: str | os.PathLike[str]) -> BufferedReader:
+    handle = os.open(path, _READING)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "is no regular file", os.fspath(path))
+    return os.fdopen(handle, "rb")
 
 
 def digest_of_value(value: Any) -> str:

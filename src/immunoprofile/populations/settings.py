@@ -13,12 +13,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from immunoprofile.errors import Problem, StudyError, closest, printable
-from immunoprofile.provenance import digest_of_bytes
+from immunoprofile.provenance import digest_of_bytes, read_regular
 
 Method = Literal["wilson", "clopper_pearson"]
 _HERE = Path(__file__).parent
 THRESHOLDS = _HERE / "thresholds.toml"
 STATES = _HERE / "states.toml"
+_MAX_BYTES = 1_000_000
+"""A settings file is a page of text."""
 
 
 class Threshold(BaseModel):
@@ -179,7 +181,7 @@ def _parse(path: Path, shape: TypeAdapter[Any]) -> Any:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular(path, _MAX_BYTES)
     except OSError as problem:
         raise StudyError(
             f"cannot be read ({problem.strerror or problem})",

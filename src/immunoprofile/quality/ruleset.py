@@ -71,12 +71,40 @@ class Variation:
 
 
 @dataclass(frozen=True, slots=True)
+class Centre:
+    """Centre and spread of a bridging control as a laboratory declares them, in place of its first runs.
+
+    Parameters
+    ----------
+    item
+        ``pop_id/denom_id`` of a fraction, ``pop_id:marker`` of a median intensity.
+    centre
+        Fraction 0..1, or linear median intensity.
+    cv
+        Coefficient of variation between runs, counting included.
+    panel
+        The panel it is of; all panels where None.
+    """
+
+    item: str
+    centre: float
+    cv: float
+    source: str
+    panel: str | None = None
+
+    def score(self, log_value: float) -> float:
+        """Standard deviations of a logarithm from the centre, on the scale of logarithms."""
+        return (log_value - math.log(self.centre)) / math.sqrt(math.log1p(self.cv**2))
+
+
+@dataclass(frozen=True, slots=True)
 class RuleSet:
-    """The rules of a laboratory, and the variation that its delta checks rest on."""
+    """The rules of a laboratory, the variation its delta checks rest on, and what it declares of its bridging control."""
 
     rules: tuple[Rule, ...]
     variation: tuple[Variation, ...]
     sha256: str
+    centres: tuple[Centre, ...] = ()
 
     def find(self, rule_id: str) -> Rule | None:
         """The rule of this id; None where the laboratory left it out."""
@@ -122,12 +150,36 @@ class VariationShape(_Shape):
     source: Annotated[str, Field(min_length=1)]
 
 
+class CentreShape(_Shape):
+    """A [[bridge]]"""
+
+    item: Annotated[str, Field(pattern=r"^[a-z0-9_]+(/[a-z0-9_]+|:.+)$")]
+    centre: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    cv: Annotated[float, Field(gt=0, lt=3)]
+    source: Annotated[str, Field(min_length=1)]
+    panel: str | None = None
+
+    @model_validator(mode="after")
+    def _fraction(self) -> CentreShape:
+        if "/" in self.item.split(":")[0] and self.centre > 1:
+            raise ValueError("the centre of a fraction lies between 0 and 1")
+        return self
+
+
 class RulesShape(_Shape):
     """A whole rules file"""
 
     off: list[str] = []
     rule: list[RuleShape] = []
     variation: dict[str, VariationShape] = {}
+    bridge: list[CentreShape] = []
+
+    @model_validator(mode="after")
+    def _once(self) -> RulesShape:
+        named = [(b.panel, b.item) for b in self.bridge]
+        if len(set(named)) < len(named):
+            raise ValueError("bridge declares an item of a panel twice")
+        return self
 
 
 def load_quality_rules(path: str | PathLike[str] | None = None) -> RuleSet:
@@ -137,7 +189,8 @@ def load_quality_rules(path: str | PathLike[str] | None = None) -> RuleSet:
     ----------
     path
         A TOML file whose ``[[rule]]`` name an `id` and the keys that differ, among them `source`; ``[variation]`` rows
-        replace those of the same population; ``off`` leaves rules out. None for the packaged rules as they are.
+        replace those of the same population; ``[[bridge]]`` declares centres of the bridging control; ``off`` leaves
+        rules out. None for the packaged rules as they are.
 
     Raises
     ------
@@ -222,4 +275,8 @@ def _build(content: dict[str, Any], path: Path) -> RuleSet:
         Variation(name, v.of, v.cv_i, v.cv_a, v.stable, v.source) for name, v in sorted(shape.variation.items())
     )
     kept = [r.model_dump() for r in shape.rule if r.id not in shape.off]
-    return RuleSet(rules, variation, digest_of_value([kept, content["variation"]]))
+    centres = tuple(Centre(b.item, b.centre, b.cv, b.source, b.panel) for b in shape.bridge)
+    declared = [b.model_dump() for b in shape.bridge]
+    # Without declared centres the digest is that of rules and variation: results of earlier runs stay comparable.
+    digest = digest_of_value([kept, content["variation"], *([declared] if declared else [])])
+    return RuleSet(rules, variation, digest, centres)

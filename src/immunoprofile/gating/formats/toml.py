@@ -45,6 +45,7 @@ from immunoprofile.gating.gates import (
     Term,
 )
 from immunoprofile.gating.template import Compensation, GatingTemplate, Limit, Marker, Quality
+from immunoprofile.provenance import read_regular
 from immunoprofile.scales import KINDS, Scale
 from immunoprofile.spillover import Spillover, read_spillover
 
@@ -66,7 +67,7 @@ def read_toml(path: Path) -> GatingTemplate:
 
 def _shape(path: Path) -> TemplateShape:
     try:
-        data = path.read_bytes()
+        data = read_regular(path, _MAX_BYTES)
     except OSError as problem:
         raise TemplateSyntaxError(
             f"template cannot be read ({problem.strerror})",
@@ -74,8 +75,6 @@ def _shape(path: Path) -> TemplateShape:
             code="TEMPLATE-ACCESS",
             remedy="Check the path.",
         ) from problem
-    if len(data) > _MAX_BYTES:
-        raise TemplateSyntaxError("template is larger than 5 MB", path=path, code="TEMPLATE-SIZE")
     try:
         return TemplateShape.model_validate(tomllib.loads(data.decode("utf-8-sig")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as problem:
