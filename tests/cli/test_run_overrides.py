@@ -33,6 +33,9 @@ def test_run__an_override_changes_its_sample_alone_and_is_listed(immunoprofile, 
     assert set(changed.get_level_values("sample_id")) == {sample}
     assert after.loc[(sample, "cd4", "t"), "count"] < before.loc[(sample, "cd4", "t"), "count"] / 10
     assert after.loc[(sample, "cd4", "t"), "gate_origin"] == "override"
+    flagged = after[after["flags"].str.contains("GATE_OVERRIDE", na=False)].index.droplevel("denom_id")
+    treg_and_cd4 = {"cd4", "cd4_naive", "cd4_cm", "cd4_em", "cd4_temra", "treg", "treg_naive", "treg_memory"}
+    assert set(flagged) == {(sample, pop_id) for pop_id in treg_and_cd4}
     assert "dim stain" in (tmp_path / "moved" / "report.html").read_text(encoding="utf-8")
 
 

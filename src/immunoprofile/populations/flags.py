@@ -11,6 +11,7 @@ _OF_EVENTS: Mapping[str, str] = {
     "LOW_DENOMINATOR": "fewer events to divide by than the template asks for",
     "MISSING_MARKER": "the panel lacks a marker of this population",
     "GATE_FALLBACK": "an automatic gate here or above was not found in the data: the template's fallback was used",
+    "GATE_OVERRIDE": "a gate here or above was drawn by hand for this sample alone: see gates_resolved",
     "NAN_EVENTS": "events without a number on an axis of a gate lie outside it",
     "FMO_AMBIGUOUS": "several FMO controls of this marker fit the sample equally well: none is compared",
     "FMO_EMPTY": "the population is empty in the FMO control of this marker: nothing to compare with",

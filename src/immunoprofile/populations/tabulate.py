@@ -72,7 +72,7 @@ def tabulate(
     count, total = counts[layout.pop], counts[layout.denom]
     verdict = judge(layout, count, total, held, _b_cells(counts, layout, cells, settings), settings)
     _flag_events(verdict, members, layout)
-    _flag_fallbacks(verdict, template, layout)
+    _flag_origins(verdict, template, layout)
     _flag_concentrations(verdict, layout, cells, [h.state.flag for h in held if h.state.concentrations])
     shared: dict[str, Any] = {
         "template_id": template.id,
@@ -149,12 +149,13 @@ def _flag_events(verdict: Verdict, members: Membership, layout: Layout) -> None:
         verdict.flag("NAN_EVENTS", lost[layout.pop])
 
 
-def _flag_fallbacks(verdict: Verdict, template: GatingTemplate, layout: Layout) -> None:
-    """Populations that rest, here or above, on an automatic gate which the data did not show."""
-    lost = {g.path for g in template.gates if g.applied_as[0] == "fallback"}
-    if lost:
-        rests = np.array([not lost.isdisjoint(layout.lineage(path)) for path in layout.paths])
-        verdict.flag("GATE_FALLBACK", rests[layout.pop])
+def _flag_origins(verdict: Verdict, template: GatingTemplate, layout: Layout) -> None:
+    """Populations that rest, here or above, on a gate that the data did not show or that a person drew."""
+    for origin, code in (("fallback", "GATE_FALLBACK"), ("override", "GATE_OVERRIDE")):
+        marked = {g.path for g in template.gates if g.applied_as[0] == origin}
+        if marked:
+            rests = np.array([not marked.isdisjoint(layout.lineage(path)) for path in layout.paths])
+            verdict.flag(code, rests[layout.pop])
 
 
 def _flag_concentrations(
