@@ -44,13 +44,13 @@ def template(tmp_path: Path):
 def test_gates_test__holds(immunoprofile, template) -> None:
     outcome = immunoprofile("gates", "test", template(0.6))
     assert outcome.exit_code == 0, outcome.output
-    assert outcome.stdout == "square 2: all 1 expectations of 1 tests hold\n"
+    assert outcome.stdout == "square 2: all 1 expectations of 1 test hold\n"
 
 
 def test_gates_test__prints_what_differs_and_exits_5(immunoprofile, template, tmp_path: Path) -> None:
     outcome = immunoprofile("gates", "test", template(0.7), "--junit", tmp_path / "junit.xml")
     assert outcome.exit_code == 5
-    assert "1 of 1 expectations of 1 tests do not hold" in outcome.stdout
+    assert "1 of 1 expectations of 1 test do not hold" in outcome.stdout
     flat = " ".join(outcome.stdout.split())
     assert "line fraction of Right in All events 0.7 ± 0.001 0.6 (60 of 100)" in flat
     assert '<testsuites name="square" tests="1" failures="1"' in (tmp_path / "junit.xml").read_text()

@@ -112,10 +112,11 @@ def _mutate(template: GatingTemplate, fixtures: Sequence[Fixture], shift: float)
 def _show_verdicts(template: GatingTemplate, verdicts: Sequence[Verdict], failed: Sequence[Verdict]) -> None:
     name = f"{printable(template.id)} {printable(template.version)}"
     n_tests = len({v.where for v in verdicts})
+    tests = f"{n_tests} test{'' if n_tests == 1 else 's'}"
     if not failed:
-        show(f"{name}: all {len(verdicts)} expectations of {n_tests} tests hold")
+        show(f"{name}: all {len(verdicts)} expectations of {tests} hold")
         return
-    show(f"{name}: {len(failed)} of {len(verdicts)} expectations of {n_tests} tests do not hold", "")
+    show(f"{name}: {len(failed)} of {len(verdicts)} expectations of {tests} do not hold", "")
     show_table(
         ("Sample", "Question", "Expected", "Found"), [(v.sample, v.asked, v.expected, v.came_out) for v in failed]
     )

@@ -213,7 +213,8 @@ class _Lint:
         if bare:
             shown = ", ".join(printable(self.template.gate(p).id) for p in bare[:8])
             more = f" and {len(bare) - 8} more" if len(bare) > 8 else ""
-            what = f"{len(bare)} reported populations have no Cell Ontology term: {shown}{more}"
+            number = "1 reported population has" if len(bare) == 1 else f"{len(bare)} reported populations have"
+            what = f"{number} no Cell Ontology term: {shown}{more}"
             self.say(
                 "note", "gate.cell_ontology", what, 'Write cell_ontology = "CL:0000000" where there is one.', "LINT-CL"
             )
