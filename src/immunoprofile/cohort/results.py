@@ -16,6 +16,7 @@ from immunoprofile.cohort.journal import JOURNAL
 from immunoprofile.cohort.lock import LOCK
 from immunoprofile.columns import TABLES
 from immunoprofile.errors import OutputError
+from immunoprofile.populations import PICTURES, picture_name
 from immunoprofile.provenance import build_manifest, time_now, write_json
 from immunoprofile.tables import write_descriptions, write_table
 
@@ -98,6 +99,7 @@ def prepare_folder(folder: Path, *, force: bool = False) -> None:
         own = any((folder / name).exists() for name in (MANIFEST, JOURNAL))
         used = there and not own and any(p.name != LOCK for p in folder.iterdir())
         nearest = _nearest(folder)
+        _refuse_links(folder)
         if not nearest.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, f"{nearest} is a file")
         writable = os.access(nearest, os.W_OK)
@@ -116,6 +118,18 @@ def prepare_folder(folder: Path, *, force: bool = False) -> None:
             path=folder,
             code="OUTPUT-EXISTS",
             remedy="Give an empty folder with --out, or --force to write beside them.",
+        )
+
+
+def _refuse_links(folder: Path) -> None:
+    """Refuse a folder in which what a run appends to or fills leads elsewhere; tables are renamed over links."""
+    link = next((p for name in (JOURNAL, ".work", "pictures") if (p := folder / name).is_symlink()), None)
+    if link is not None:
+        raise OutputError(
+            "is a link, and what it leads to is not written",
+            path=link,
+            code="OUTPUT-LINK",
+            remedy="Remove the link, or give another folder with --out.",
         )
 
 
@@ -142,6 +156,7 @@ def write_results(results: Results, folder: Path, *, options: Mapping[str, Any],
     _remove_stale(folder, tables)
     files = [p for name, frame in tables.items() for p in write_table(name, frame, folder)]
     files += write_descriptions(tables, folder)
+    files += _kept_pictures(folder, results.populations)
     manifest = build_manifest(
         inputs=results.inputs,
         outputs=files,
@@ -154,6 +169,16 @@ def write_results(results: Results, folder: Path, *, options: Mapping[str, Any],
         manifest["run"] = {"key": key, "study_id": results.study_id, "n_samples": results.n_samples}
     write_json(folder / MANIFEST, manifest)
     return replace(results, folder=folder, files=(*files, folder / MANIFEST))
+
+
+def _kept_pictures(folder: Path, populations: pd.DataFrame) -> list[Path]:
+    """The pictures of these samples; those of others, which earlier runs left, are taken away."""
+    wanted = {picture_name(str(s)) for s in populations["sample_id"].dropna().unique()}
+    found = sorted((folder / PICTURES).glob("*.json"))
+    for path in found:
+        if path.name not in wanted:
+            path.unlink(missing_ok=True)
+    return [p for p in found if p.name in wanted]
 
 
 def _remove_stale(folder: Path, tables: Mapping[str, Any]) -> None:

@@ -22,6 +22,7 @@ from immunoprofile.populations import (
     default_settings,
     describe_states,
     measure_intensities,
+    picture_sample,
     resolved_gates,
     states_at,
     tabulate,
@@ -41,13 +42,14 @@ from immunoprofile.tables import build_frame, join_frames
 
 @dataclass(frozen=True, eq=False)
 class Profiled:
-    """The rows of one sample, or its failure."""
+    """The rows of one sample and the histograms of its gates (``pictures/``), or its failure."""
 
     sample_id: str
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     failure: Mapping[str, Any] | None = None
     fcs_sha256: str | None = None
     spillover: Spillover | None = None
+    pictures: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,8 @@ def profile_sample(
             "samples_qc": join_frames(SAMPLES_QC, [checks.rows] if of_gates is None else [checks.rows, of_gates]),
             "checks_unanswered": checks.unanswered,
         }
+        used = spillover_in_use(template, events, replacement)
+        pictures = picture_sample(members, events, sample.sample_id, spillover=replacement, in_use=used)
     except OutputError:
         raise
     except ImmunoprofileError as problem:
@@ -175,8 +179,7 @@ def profile_sample(
             sample.sample_id,
             failure=describe_failure(sample.sample_id, "sample", stage, problem, sample.file),
         )
-    used = spillover_in_use(template, events, replacement)
-    return Profiled(sample.sample_id, tables, fcs_sha256=digest, spillover=used)
+    return Profiled(sample.sample_id, tables, fcs_sha256=digest, spillover=used, pictures=pictures)
 
 
 def check_settled(

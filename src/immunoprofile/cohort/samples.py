@@ -22,8 +22,8 @@ from immunoprofile.errors import FcsAccessError, ImmunoprofileError
 from immunoprofile.fcs import Strictness
 from immunoprofile.gating import GatingTemplate
 from immunoprofile.gating.automatic import Resolved
-from immunoprofile.populations import Given, Reference, TableSettings
-from immunoprofile.provenance import digest_of_file
+from immunoprofile.populations import PICTURES, Given, Reference, TableSettings, picture_name
+from immunoprofile.provenance import digest_of_file, write_bytes
 from immunoprofile.quality import RuleSet
 from immunoprofile.spillover import Spillover
 from immunoprofile.study import Sample
@@ -125,13 +125,19 @@ class Worker:
         store = None if self.folder is None else Store(self.folder)
         kept = None if store is None else store.load(key)
         if kept is not None:
-            return Done(_unpacked(task.sample.sample_id, *kept), state, kept=True)
+            return Done(self._drawn(_unpacked(task.sample.sample_id, *kept)), state, kept=True)
         profiled = self._profile(task, state.sha256)
         _check_same(task.sample.file, state)
         if store is not None and profiled.failure is None:
             # What goes back is small: where the tables are, not the tables.
             profiled = replace(profiled, tables=store.save(key, _facts(profiled), profiled.tables))
-        return Done(profiled, state)
+        return Done(self._drawn(profiled), state)
+
+    def _drawn(self, profiled: Profiled) -> Profiled:
+        """The result without its pictures: they are written here, and need not go back."""
+        if profiled.pictures is not None and self.folder is not None:
+            _write_if_new(self.folder / PICTURES / picture_name(profiled.sample_id), profiled.pictures)
+        return replace(profiled, pictures=None)
 
     def _profile(self, task: Task, fcs_sha256: str | None = None) -> Profiled:
         return profile_sample(
@@ -144,6 +150,15 @@ class Worker:
             tabling=replace(self.setting.tabling(task), fcs_sha256=fcs_sha256),
             settled=task.settled,
         )
+
+
+def _write_if_new(path: Path, content: bytes) -> None:
+    try:
+        same = path.read_bytes() == content
+    except OSError:
+        same = False
+    if not same:
+        write_bytes(path, content)
 
 
 @lru_cache(maxsize=64)
@@ -187,13 +202,21 @@ def _facts(profiled: Profiled) -> dict[str, Any]:
     """What is kept of a result beside its tables, as JSON has it; floats come back bit for bit."""
     used = profiled.spillover
     matrix = None if used is None else [list(used.detectors), list(used.fluorochromes), used.matrix.tolist()]
-    return {"fcs_sha256": profiled.fcs_sha256, "spillover": matrix}
+    drawn = None if profiled.pictures is None else profiled.pictures.decode()
+    return {"fcs_sha256": profiled.fcs_sha256, "spillover": matrix, "pictures": drawn}
 
 
 def _unpacked(sample_id: str, facts: Mapping[str, Any], tables: Mapping[str, Any]) -> Profiled:
     matrix = facts["spillover"]
     used = None if matrix is None else Spillover(tuple(matrix[0]), np.array(matrix[2]), tuple(matrix[1]))
-    return Profiled(sample_id, tables, fcs_sha256=facts["fcs_sha256"], spillover=used)
+    drawn = facts.get("pictures")
+    return Profiled(
+        sample_id,
+        tables,
+        fcs_sha256=facts["fcs_sha256"],
+        spillover=used,
+        pictures=None if drawn is None else str(drawn).encode(),
+    )
 
 
 @dataclass(frozen=True)

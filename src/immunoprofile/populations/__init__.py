@@ -3,13 +3,15 @@
 `layout` works out a template's rows once; `tabulate` fills them for a sample; `absolute` turns counts into cells per
 microlitre; `states` and `status` say what treatment, biology and counting leave of each row; `intensities` says how
 brightly each population shines, `fmo` compares that with its controls; `settings` holds the thresholds and treatment
-states, each with its source, `flags` their meaning in words, `references` the ranges that may stand beside a value.
+states, each with its source, `flags` their meaning in words, `references` the ranges that may stand beside a value;
+`pictures` keeps the histograms that a report draws its gates on.
 """
 
 from immunoprofile.populations.absolute import Reference, choose_references, references_of
 from immunoprofile.populations.flags import barring_flags, population_flags, status_meanings
 from immunoprofile.populations.fmo import compare_fmo, fmo_marker
 from immunoprofile.populations.intensities import measure_intensities
+from immunoprofile.populations.pictures import PICTURES, picture_name, picture_sample
 from immunoprofile.populations.references import ReferenceRange, find_ranges, load_ranges
 from immunoprofile.populations.settings import (
     State,
@@ -24,6 +26,7 @@ from immunoprofile.populations.states import Given, Holding, describe_states, st
 from immunoprofile.populations.tabulate import resolved_gates, tabulate
 
 __all__ = [
+    "PICTURES",
     "Given",
     "Holding",
     "Reference",
@@ -43,6 +46,8 @@ __all__ = [
     "load_states",
     "load_thresholds",
     "measure_intensities",
+    "picture_name",
+    "picture_sample",
     "population_flags",
     "references_of",
     "resolved_gates",

@@ -32,6 +32,8 @@ from immunoprofile.scales import FlowJoBiex, Identity, Scale
 from immunoprofile.spillover import Spillover
 
 FORMAT = "immunoprofile picture 1"
+PICTURES = "pictures"
+"""Folder of the pictures below a results folder."""
 BINS = 128
 MOST_EVENTS = 20_000
 """A plot of 128 x 128 bins looks alike with more."""
