@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from scipy import stats
 from immunoprofile.columns import POPULATIONS
 from immunoprofile.gating import load_template
 from immunoprofile.quality import (
+    RuleSet,
     check_bridges,
     check_cohort,
     check_matrices,
@@ -342,6 +344,52 @@ def test_bridge_control__runs_of_the_centre_are_not_judged_by_themselves() -> No
     assert checks.rows.empty
     reasons = checks.unanswered.set_index(["rule_id", "sample_id"])["reason"]
     assert reasons["bridge_control", "r4"] == "one of the first 5 runs, which make the centre"
+
+
+DECLARED = """
+[[bridge]]
+item = "t/lymphocytes"
+centre = 0.7
+cv = 0.05
+source = "certificate of lot 7"
+
+[[bridge]]
+item = "t:CD3"
+panel = "{panel}"
+centre = 1000
+cv = 0.1
+source = "20 runs of 2025"
+"""
+
+
+def declared(folder: Path, panel: str = "p") -> RuleSet:
+    (folder / "lab.toml").write_text(DECLARED.format(panel=panel), encoding="utf-8")
+    return load_quality_rules(folder / "lab.toml")
+
+
+@pytest.mark.parametrize(("sds", "level"), [(-3.01, "fail"), (-2.01, "warn"), (1.99, "pass"), (2.01, "warn")], ids=str)
+def test_bridge_control__declared_centre_judges_the_first_run(tmp_path: Path, sds: float, level: str) -> None:
+    rows, bridges = runs([0.7 * math.exp(sds * math.sqrt(math.log1p(0.05**2)))])
+    checks = check_bridges(bridges, rows, rules=declared(tmp_path))
+    row = checks.rows.set_index(["rule_id", "item"]).loc[("bridge_control", "t/lymphocytes")]
+    assert row["value"] == pytest.approx(sds, abs=1e-4)  # counts are whole
+    assert row["level"] == level
+    assert "declared centre 0.7, CV 0.05 (certificate of lot 7)" in row["detail"]
+    assert len(checks.rows.query("rule_id == 'bridge_control'")) == 1  # the others wait for their centre
+
+
+def test_bridge_control__declared_centres_of_another_panel_are_not_asked(tmp_path: Path) -> None:
+    rows, bridges = runs([0.7])
+    medians = pd.DataFrame({"sample_id": ["r0"], "pop_id": "t", "marker": "CD3", "median_fi": 2000.0})
+    for panel, items in (("p", {"t/lymphocytes", "t:CD3"}), ("q", {"t/lymphocytes"})):
+        found = check_bridges(bridges, rows, intensities=medians, rules=declared(tmp_path, panel)).rows
+        assert set(found.query("rule_id == 'bridge_control'")["item"]) == items
+
+
+def test_bridge_control__two_declared_runs_in_a_row_on_one_side_fail(tmp_path: Path) -> None:
+    rows, bridges = runs([0.7 * math.exp(2.2 * math.sqrt(math.log1p(0.05**2)))] * 2)
+    found = check_bridges(bridges, rows, rules=declared(tmp_path)).rows.set_index(["rule_id", "sample_id", "item"])
+    assert found.loc[("bridge_2_2s", "r1", "t/lymphocytes"), "level"] == "fail"
 
 
 def test_bridge_control__intensities_are_followed_too() -> None:

@@ -37,6 +37,7 @@ EDGES = [
     ("bead_events", 500, "fail", "below"),
     ("bead_flow", 0.10, "warn", "above"),
     ("bead_flow", 0.25, "fail", "above"),
+    ("bead_spread", 0.15, "warn", "above"),
     ("time_affected", 0.10, "warn", "above"),
     ("time_affected", 0.30, "fail", "above"),
     ("flow_stopped", 0.05, "warn", "above"),
@@ -71,7 +72,7 @@ EDGES = [
     ("delta_check", 1.96, "info", "above"),
     ("delta_check", -3.29, "warn", "below"),
     ("delta_check", 3.29, "warn", "above"),
-    ("sample_swap", 10, "warn", "above"),
+    ("sample_swap", 15, "warn", "above"),
     ("bridge_control", -2, "warn", "below"),
     ("bridge_control", 2, "warn", "above"),
     ("bridge_control", -3, "fail", "below"),
@@ -180,3 +181,28 @@ def test_own_rules__wrong_ones_are_explained(tmp_path: Path, text: str, message:
 def test_own_rules__missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match=r"none\.toml: quality rules cannot be read \(No such file"):
         load_quality_rules(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ('item = "t/cd4"\ncentre = 70\ncv = 0.1\nsource = "s"', "the centre of a fraction lies between 0 and 1"),
+        ('item = "t/cd4"\ncentre = 0.7\nsource = "s"', "cv"),
+        ('item = "t"\ncentre = 0.7\ncv = 0.1\nsource = "s"', "item"),
+        ('item = "t/cd4"\ncentre = 0.7\ncv = 0.1', "source"),
+    ],
+    ids=["percent", "no spread", "no denominator", "no source"],
+)
+def test_declared_centre__what_makes_no_sense_is_refused(tmp_path: Path, keys: str, message: str) -> None:
+    (tmp_path / "lab.toml").write_text(f"[[bridge]]\n{keys}\n", encoding="utf-8")
+    with pytest.raises(StudyError, match=message):
+        load_quality_rules(tmp_path / "lab.toml")
+
+
+def test_declared_centre__is_part_of_the_digest(tmp_path: Path) -> None:
+    text = '[[bridge]]\nitem = "t/cd4"\ncentre = {}\ncv = 0.1\nsource = "s"\n'
+    digests = {load_quality_rules().sha256}
+    for centre in (0.6, 0.7):
+        (tmp_path / "lab.toml").write_text(text.format(centre), encoding="utf-8")
+        digests.add(load_quality_rules(tmp_path / "lab.toml").sha256)
+    assert len(digests) == 3

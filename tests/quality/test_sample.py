@@ -10,6 +10,8 @@ import pytest
 from immunoprofile.fcs import read_fcs
 from immunoprofile.gating import GatingTemplate, Quality, apply_template, load_template
 from immunoprofile.quality import check_sample, load_quality_rules, remove_events, survey_events
+from immunoprofile.quality.counts import bead_spread
+from immunoprofile.quality.judge import judge
 from immunoprofile.quality.preparation import diagonal, off_diagonal, spillover_in_use
 from immunoprofile.simulation import simulate_cohort
 from immunoprofile.spillover import Spillover
@@ -125,3 +127,39 @@ def test_spillover_in_use__replacement_comes_before_the_file(gated) -> None:
     template = members.plan.template
     assert spillover_in_use(template, events, None) == events.spillover
     assert spillover_in_use(template, events, SKEWED) == SKEWED
+
+
+@pytest.fixture(scope="module")
+def beaded(tmp_path_factory: pytest.TempPathFactory):
+    folder = tmp_path_factory.mktemp("beads")
+    study = simulate_cohort(folder / "c", seed=3, n_subjects=1, visits=("BL", "W4"), panels=("tbnk",))
+    events = read_fcs(sorted((study.parent / "fcs").glob("*.fcs"))[0])
+    return apply_template(load_template("tbnk"), events), events
+
+
+def test_bead_spread__is_the_widest_robust_cv_of_the_beads(beaded) -> None:
+    members, events = beaded
+    values = events.linear()[members.mask("Beads")]
+    markers = [c.index for c in events.channels if c.marker in {"CD19", "CD8", "CD16+56"}]
+    low, median, high = np.percentile(values[:, markers], (15.8655253931457, 50, 84.1344746068543), axis=0)
+    rows = check_sample(members, events, {"sample_id": "s"}).rows.set_index("rule_id")
+    assert rows.loc["bead_spread", "value"] == pytest.approx(((high - low) / (2 * median)).max(), rel=1e-12)
+    assert rows.loc["bead_spread", "level"] == "pass"
+
+
+class Brighter:
+    """The same events, half of them three quarters as bright again."""
+
+    def __init__(self, events) -> None:
+        self.events, self.n_events, self.channels = events, events.n_events, events.channels
+
+    def linear_blocks(self, columns, size, start=0, stop=None):
+        for first, block in self.events.linear_blocks(columns, size):
+            yield first, block * np.where((first + np.arange(block.shape[1])) % 2, 1.0, 1.75)
+
+
+def test_bead_spread__two_peaks_of_beads_warn(beaded) -> None:
+    members, events = beaded
+    found = bead_spread(members, Brighter(events))
+    rule = load_quality_rules().find("bead_spread")
+    assert judge(rule, found.value)[0] == "warn"

@@ -6,12 +6,13 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from scipy import stats
 
 from immunoprofile.quality.judge import Answer, Measured
-from immunoprofile.quality.ruleset import Rule
+from immunoprofile.quality.ruleset import Centre, Rule
 
 _LOT = re.compile(r"\blots?\b\s*[:=#]?\s*([A-Za-z0-9][\w./-]*)", re.IGNORECASE)
 
@@ -76,7 +77,9 @@ def score(value: float, counting: float, earlier: Sequence[Reading], min_cv: flo
     return math.copysign(float(-stats.norm.ppf(tail)), ratio)
 
 
-def check_runs(runs: Sequence[Run], rule: Rule) -> tuple[dict[str, Answer], dict[str, Answer], dict[str, Answer]]:
+def check_runs(
+    runs: Sequence[Run], rule: Rule, declared: Mapping[str, Centre] = MappingProxyType({})
+) -> tuple[dict[str, Answer], dict[str, Answer], dict[str, Answer]]:
     """Levey-Jennings scores of a control's runs, pairs of runs (2-2s), and changes of lot.
 
     Parameters
@@ -85,6 +88,8 @@ def check_runs(runs: Sequence[Run], rule: Rule) -> tuple[dict[str, Answer], dict
         Of one control and panel, in the order of measurement.
     rule
         `bridge_control`: `centre_runs` make centre and SD, `min_runs` are needed.
+    declared
+        Item to the centre that the laboratory declares; such items are judged from the first run on.
 
     Returns
     -------
@@ -98,7 +103,9 @@ def check_runs(runs: Sequence[Run], rule: Rule) -> tuple[dict[str, Answer], dict
     before: Mapping[str, float] = {}
     for number, run in enumerate(runs):
         scores = {} if number < n_centre else _scores(run, centre, least, rule)
-        single[run.sample_id] = [Measured(s, item, _note(run, item, centre)) for item, s in scores.items()] or (
+        scores |= {r.item: declared[r.item].score(r.value) for r in run.readings if r.item in declared}
+        found = [Measured(s, item, _note(run, item, centre, declared)) for item, s in scores.items()]
+        single[run.sample_id] = found or (
             f"one of the first {n_centre} runs, which make the centre"
             if number < n_centre
             else f"fewer than {least} earlier runs have the same populations"
@@ -118,10 +125,13 @@ def _scores(run: Run, earlier: Iterable[Run], least: int, rule: Rule) -> dict[st
     return found
 
 
-def _note(run: Run, item: str, centre: Sequence[Run]) -> str:
+def _note(run: Run, item: str, centre: Sequence[Run], declared: Mapping[str, Centre]) -> str:
     reading = run.find(item)
-    values = [r.value for e in centre if (r := e.find(item)) is not None]
     assert reading is not None
+    if item in declared:
+        known = declared[item]
+        return f"{math.exp(reading.value):.4g}; declared centre {known.centre:.4g}, CV {known.cv:g} ({known.source})"
+    values = [r.value for e in centre if (r := e.find(item)) is not None]
     return f"{math.exp(reading.value):.4g}; centre {math.exp(float(np.mean(values))):.4g} of {len(values)} runs"
 
 

@@ -96,7 +96,11 @@ def check_bridges(
     answers: dict[str, dict[str, Answer]] = {name: {} for name in _BRIDGE}
     for draws in _series(cohort):
         runs = [Run(d.sample_id, lot_of(d.sample.note), (*_fractions(d), *medians.get(d.sample_id, ()))) for d in draws]
-        for name, found in zip(_BRIDGE, check_runs(runs, rule), strict=True):
+        panel = draws[0].sample.panel
+        # What is declared of a panel stands before what is declared of all.
+        ordered = sorted(rules.centres, key=lambda c: c.panel is not None)
+        declared = {c.item: c for c in ordered if c.panel in (None, panel)}
+        for name, found in zip(_BRIDGE, check_runs(runs, rule, declared), strict=True):
             answers[name] |= found
     names = [d.sample_id for d in cohort.draws]
     passed_on = _passed_on(cohort, answers, list(patients), rules)

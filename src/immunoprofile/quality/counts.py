@@ -6,7 +6,9 @@ import math
 
 import numpy as np
 
-from immunoprofile.gating import Membership
+from immunoprofile.fcs import Channel
+from immunoprofile.gating import Boolean, Membership
+from immunoprofile.gating.membership import EventSource
 from immunoprofile.quality.judge import Answer, Measured
 
 MIN_BEADS_IN_TIME = 200
@@ -86,3 +88,53 @@ def bead_flow(members: Membership) -> Answer:
     share = total / beads.size
     beyond = float(shares.var(ddof=1) - (share * (1 - share) / sizes).mean())
     return Measured(math.sqrt(max(beyond, 0.0)) / share, note=f"{total:,} beads")
+
+
+def bead_spread(members: Membership, events: EventSource) -> Answer:
+    """Largest robust CV of the beads in the fluorescence detectors that their gate looks at.
+
+    Notes
+    -----
+    Half the distance of the 15.87th and 84.13th percentile over the median, of linear values before compensation: beads
+    are made to shine in the detector, and doublets or a few cells among them do not move these percentiles.
+    """
+    path = role_path(members, "beads")
+    if path is None:
+        return _no_role("beads")
+    if members.count(path) < MIN_BEADS_IN_TIME:
+        return f"fewer than {MIN_BEADS_IN_TIME} beads"
+    channels = _gated_channels(members, events, path)
+    if not channels:
+        return "the beads' gate looks at no fluorescence detector"
+    beads = members.mask(path)
+    values = np.empty((len(channels), int(beads.sum())))
+    filled = 0
+    for first, block in events.linear_blocks([c.index for c in channels], _BLOCK):
+        taken = block[:, beads[first : first + block.shape[1]]]
+        values[:, filled : filled + taken.shape[1]] = taken
+        filled += taken.shape[1]
+    low, median, high = np.percentile(values, _PERCENTILES, axis=1)
+    if not (median > 0).all():
+        return "the beads' median is not above zero"
+    spreads = (high - low) / (2 * median)
+    worst = int(spreads.argmax())
+    return Measured(float(spreads[worst]), note=f"in {channels[worst].detector}, {beads.sum():,} beads")
+
+
+_BLOCK = 65_536
+_PERCENTILES = (15.8655253931457, 50.0, 84.1344746068543)  # normal distribution at -1, 0 and 1
+
+
+def _gated_channels(members: Membership, events: EventSource, path: str) -> list[Channel]:
+    """Fluorescence channels that a gate looks at itself."""
+    template = members.plan.template
+    geometry = template.gate(path).geometry
+    if isinstance(geometry, Boolean):
+        return []
+    wanted = {name for d in geometry.dimensions for name in d.channels}
+    names = {n.casefold() for m in template.markers if m.name in wanted for n in (m.name, *m.names)}
+    names |= {n.casefold() for n in wanted}
+    read = [events.channels[i] for i in members.plan.columns]
+    return [
+        c for c in read if c.kind == "fluorescence" and {(c.marker or "").casefold(), c.detector.casefold()} & names
+    ]

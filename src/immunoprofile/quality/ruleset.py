@@ -99,7 +99,7 @@ class Centre:
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """The rules of a laboratory, the variation its delta checks rest on, and what it declares of its bridging control."""
+    """A laboratory's rules, the variation its delta checks rest on, and what it declares of its bridging control."""
 
     rules: tuple[Rule, ...]
     variation: tuple[Variation, ...]

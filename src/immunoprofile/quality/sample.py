@@ -60,6 +60,7 @@ def check_sample(
         "b_events": lambda _: counts.events_of(members, "b"),
         "bead_events": lambda _: counts.events_of(members, "beads"),
         "bead_flow": lambda _: counts.bead_flow(members),
+        "bead_spread": lambda _: counts.bead_spread(members, events),
         "time_affected": lambda _: _affected(survey),
         "flow_stopped": lambda _: _of_course(survey, "stopped"),
         "time_order": lambda _: _of_course(survey, "n_back"),
