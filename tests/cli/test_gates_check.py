@@ -94,6 +94,13 @@ def test_gates_lock__makes_runs_refuse_a_changed_template(immunoprofile, own, tm
     assert not (tmp_path / "out").exists()
 
 
+def test_gates_lock__needs_somebody_who_stands_for_it(immunoprofile, own) -> None:
+    outcome = immunoprofile("gates", "lock", own, "--who", " ")
+    assert outcome.exit_code == 2
+    assert "nobody is named as standing for the template. Give --who NAME." in outcome.stderr
+    assert not own.with_suffix(".lock").exists()
+
+
 def test_gates_lock__refuses_a_template_with_errors(immunoprofile, own) -> None:
     own.write_text(TEMPLATE + '[[gate]]\nname = "Never"\nboolean = { and = ["Box", "!Box"] }\n')
     outcome = immunoprofile("gates", "lock", own, "--who", "A. Author")

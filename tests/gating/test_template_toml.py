@@ -208,6 +208,12 @@ def test_template__a_word_that_is_none_of_those_allowed_names_the_nearest(load) 
     assert 'gate[1].auto.method: "vally" is not known here. Did you mean "valley"?' in method
 
 
+def test_template__a_number_in_quotes_is_no_number(load) -> None:
+    with pytest.raises(TemplateSyntaxError, match=r"gate\[0\].range.min: .*number") as error:
+        load(HEAD + T_CELLS.replace("0.5", '"0.5"'))
+    assert "It says 0.5 now" in str(error.value)
+
+
 def test_template__a_missing_fallback_is_said_without_the_whole_gate(load) -> None:
     with pytest.raises(TemplateSyntaxError) as error:
         load(HEAD + '[[gate]]\nname = "A"\nauto = { method = "valley", x = "CD4", keep = "above" }\n')

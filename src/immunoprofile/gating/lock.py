@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from immunoprofile.errors import Problem, TemplateInvalidError, printable
+from immunoprofile.errors import InputError, Problem, TemplateInvalidError, printable
 from immunoprofile.gating.template import GatingTemplate
 from immunoprofile.provenance import refuse_existing, write_bytes, write_text
 
@@ -46,9 +46,13 @@ def write_lock(
     ------
     TemplateInvalidError
         The version was locked with another content: raise the version.
+    InputError
+        Nobody is named.
     OutputError
         A lock of another version is there and `force` is not given; or something cannot be written.
     """
+    if not who.strip():
+        raise InputError("nobody is named as standing for the template", remedy="Give --who NAME.", code="LOCK-WHO")
     path = lock_path(template)
     assert template.source is not None
     problems = check_lock(template)
