@@ -11,7 +11,7 @@ from markupsafe import Markup
 from immunoprofile.cohort import Results
 from immunoprofile.errors import printable
 from immunoprofile.report.charts.chart import Chart
-from immunoprofile.report.meanings import name_method
+from immunoprofile.report.meanings import explain_method, name_method
 from immunoprofile.report.names import Names
 from immunoprofile.report.numbers import absent, counted, effect_interval, p_value, ratio
 from immunoprofile.report.svg import drawing, element, mark, path_of
@@ -99,7 +99,7 @@ def _chart(question: str, title: str, words: str, rows: Sequence[Row], undrawn: 
         f" {counted(undrawn, 'quantity', 'quantities')} without an estimate are in the table only." if undrawn else ""
     )
     caption = f"{words} Odds ratios of fractions, fold changes of anything else, with intervals.{without}"
-    svg = drawing(WIDTH, height, f"{title}: estimates and intervals of {len(rows)} quantities", *parts)
+    svg = drawing(WIDTH, height, f"{title}: {len(rows)} estimates with intervals", *parts)
     return Chart(f"forest-{question}", title, svg, caption)
 
 
@@ -138,8 +138,9 @@ def _label(row: Row, names: Names, *, otherwise: bool) -> str:
     """The quantity; among analyses of one quantity, what each does otherwise."""
     if not otherwise or row["role"] != "sensitivity":
         return names.measured(row)
-    how = row["method"] if absent(row.get("sensitivity")) else row["sensitivity"]
-    return printable(how, 80).replace("_", " ")
+    if absent(row.get("sensitivity")):
+        return explain_method(str(row["method"])).partition(",")[0]
+    return printable(row["sensitivity"], 80).replace("_", " ")
 
 
 def _row(row: Row, y: float, span: tuple[float, float], names: Names, *, otherwise: bool) -> Markup:
