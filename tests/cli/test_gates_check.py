@@ -94,6 +94,13 @@ def test_gates_lock__makes_runs_refuse_a_changed_template(immunoprofile, own, tm
     assert not (tmp_path / "out").exists()
 
 
+def test_gates_lock__what_comes_with_the_program_is_not_signed(immunoprofile, checkout):
+    outcome = immunoprofile("gates", "lock", "treg", "--who", "A. Author")
+    assert outcome.exit_code == 2
+    assert "immunoprofile gates export treg --out treg.toml; then lock that file." in outcome.stderr
+    assert not (checkout / "gates" / "treg.lock").exists()
+
+
 def test_gates_lock__needs_somebody_who_stands_for_it(immunoprofile, own) -> None:
     outcome = immunoprofile("gates", "lock", own, "--who", " ")
     assert outcome.exit_code == 2

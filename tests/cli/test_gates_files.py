@@ -32,6 +32,13 @@ def test_gates_export__says_that_tests_stay_behind(tmp_path: Path) -> None:
     assert f"not carried: the template's {len(load_template('treg').tests)} tests" in outcome.stderr
 
 
+def test_gates_export__to_toml_is_a_copy_to_work_on(tmp_path: Path, checkout: Path) -> None:
+    outcome = call("gates", "export", "treg", "--out", tmp_path / "mine.toml")
+    assert outcome.exit_code == 0, outcome.output
+    assert (tmp_path / "mine.toml").read_bytes() == (checkout / "gates" / "treg.toml").read_bytes()
+    assert load_template(tmp_path / "mine.toml").digest == load_template("treg").digest
+
+
 def test_gates_import__gating_ml_becomes_a_template_that_counts_alike(tmp_path: Path, checkout: Path) -> None:
     fcs, own = checkout / "fixtures" / "fcs" / "grid.fcs", checkout / "fixtures" / "gates" / "grid.toml"
     call("gates", "export", own, "--out", tmp_path / "grid.xml", "--panel", fcs)

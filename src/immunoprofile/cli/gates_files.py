@@ -103,7 +103,7 @@ def _write_overrides(deviations: Sequence[Deviation], path: Path, template: Gati
 
 @click.command("export")
 @click.argument("template", metavar="ID|PATH")
-@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE.xml", help="The file to write.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The file to write.")
 @click.option(
     "--panel", type=click.Path(path_type=Path), metavar="FILE.fcs",
     help="Write the detectors that this file has the markers on; Gating-ML knows detectors only.",
@@ -112,10 +112,10 @@ def _write_overrides(deviations: Sequence[Deviation], path: Path, template: Gati
 @verbosity_options
 @click.pass_context
 def export_template(context: click.Context, template: str, out: Path, panel: Path | None, force: bool) -> None:
-    """Write a template as Gating-ML 2.0 (.xml), or as an openCyto sheet (.csv).
+    """Write a template as Gating-ML 2.0 (.xml), as an openCyto sheet (.csv), or as a copy of your own (.toml).
 
     What an openCyto sheet cannot say is listed by name and reason, and the exit code is then 3. The template's tests
-    are in neither.
+    are in neither of the two.
     """
     from immunoprofile.fcs import read_fcs
     from immunoprofile.gating import load_template, write_gatingml
@@ -125,10 +125,22 @@ def export_template(context: click.Context, template: str, out: Path, panel: Pat
         refuse_existing(out, remedy="Choose another name, or give --force.")
     if out.suffix.lower() == ".csv":
         context.exit(_export_opencyto(template, out))
-    channels = None if panel is None else read_fcs(panel).channels
     loaded = load_template(template)
+    if out.suffix.lower() == ".toml":
+        _copy(loaded, out)
+        return
+    channels = None if panel is None else read_fcs(panel).channels
     write_gatingml(loaded, out, channels=channels)
     _say_tests(loaded)
+    show(str(out))
+
+
+def _copy(template: GatingTemplate, out: Path) -> None:
+    """The file as it is, comments and all: where a laboratory's own template begins."""
+    from immunoprofile.provenance import write_bytes
+
+    assert template.source is not None
+    write_bytes(out, template.source.read_bytes())
     show(str(out))
 
 

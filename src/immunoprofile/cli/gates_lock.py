@@ -20,11 +20,17 @@ def lock_template(path: str, who: str, force: bool) -> None:
     From then on every run refuses the file if anything in it that can change a number is changed; comments and tests
     may be. A change is a new version, which is locked anew. A template with errors (`gates check`) is not locked.
     """
-    from immunoprofile.errors import TemplateInvalidError
-    from immunoprofile.gating import load_template
+    from immunoprofile.errors import InputError, TemplateInvalidError
+    from immunoprofile.gating import load_template, template_ids
     from immunoprofile.gating.lock import write_lock
     from immunoprofile.gating.validation import check_template
 
+    if path in template_ids():
+        raise InputError(
+            f'"{path}" comes with the program, and what comes with it is not yours to sign',
+            code="TEMPLATE-SHIPPED",
+            remedy=f"Make a copy first: immunoprofile gates export {path} --out {path}.toml; then lock that file.",
+        )
     template = load_template(path, changed="allow")
     remarks = check_template(template)
     # What speaks against the lock itself is said, and answered, by `write_lock`.
