@@ -20,12 +20,12 @@ def text_of(results) -> str:
     return re.sub(r"\s+", " ", " ".join(render_summary(results, width=100)))
 
 
-def test_summary__primary_estimate_interval_n_p_and_method_in_this_order(results):
+def test_summary__primary_n_estimate_interval_p_and_method_in_this_order(results):
     # Six pairs that all rise: exact two-sided p = 2 / 2^6 = 0.03125; R: wilcox.test(d, exact = TRUE)$p.value
     row = results.association.query("role == 'primary'").iloc[0]
     wanted = (
-        f"Regulatory T cells of CD4+ T cells, W4 against baseline: odds ratio {row['effect']:.2f} "
-        f"(96.9 % CI {row['effect_lo']:.2f} to {row['effect_hi']:.2f}), 6 pairs; p = 0.031 (exact); "
+        f"Regulatory T cells of CD4+ T cells, W4 against baseline: 6 pairs, odds ratio {row['effect']:.2f} "
+        f"(96.9 % CI {row['effect_lo']:.2f} to {row['effect_hi']:.2f}); p = 0.031 (exact); "
         "Wilcoxon signed-rank"
     )
     assert wanted in text_of(results)
@@ -48,9 +48,9 @@ def test_summary__answer_stands_first_and_reminder_last(results):
 def test_summary__difference_by_response_has_both_views_and_group_sizes(results):
     # 3 against 3 distinguishable labels: the smallest exact p is 2 / choose(6, 3) = 0.1, reached here.
     text = text_of(results)
-    assert "change in responders against non-responders: ratio of odds ratios" in text
-    assert "3 responders and 3 non-responders; p = 0.10 (exact)" in text
-    assert "The same, adjusted for baseline: ratio of odds ratios" in text
+    wanted = "change associated with response (responders against non-responders): 3 responders and 3 non-responders, "
+    assert re.search(re.escape(wanted) + r"ratio of odds ratios [^;]*; p = 0\.10 \(exact\)", text)
+    assert "The same, adjusted for baseline: 3 responders and 3 non-responders, ratio of odds ratios" in text
     assert "MIN_P_ABOVE_ALPHA: with these numbers no data could have given p at or below 0.05" in text
 
 

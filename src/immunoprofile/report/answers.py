@@ -1,6 +1,6 @@
 """The answers: did the primary population change, does its change go with response, how many respond.
 
-Each sentence gives the estimate and its interval, then n, then p and how it was had; what was not tested says why.
+Each sentence gives n, the estimate and its interval, then p and how it was had; what was not tested says why.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from immunoprofile.cohort import Results
 from immunoprofile.comparison.answer import ALPHA, MIN_PAIRS, MIN_PER_GROUP
 from immunoprofile.errors import printable
 from immunoprofile.intervals import clopper_pearson
+from immunoprofile.report.course import platelet_sentences, time_sentences
 from immunoprofile.report.meanings import P_METHODS, explain_method
 from immunoprofile.report.names import Names, effect_word, own_definition, split_definitions
 from immunoprofile.report.numbers import (
@@ -28,26 +29,31 @@ from immunoprofile.report.numbers import (
     ratio,
 )
 from immunoprofile.report.sections import Section
+from immunoprofile.report.sensitivity import sensitivity_sentences
 
 NO_CONTROL = "There is no control arm: a change is not an effect, and an association is not its cause."
 """Said at the end of every summary."""
+
+_TURNS = f"the conclusion turns: one subject moves p across {ALPHA:g}"
+_STAYS = f"none moves p across {ALPHA:g}"
 
 Row = Mapping[str, Any]
 
 
 def answer_sections(results: Results, names: Names) -> list[Section]:
     """Primary endpoint, difference by response, everything else compared, response rate: those that there are."""
-    sections = []
+    sections, rows = [], list[Row]()
     if results.association is not None:
-        rows: list[Row] = [{str(k): v for k, v in r.items()} for r in results.association.to_dict("records")]
+        rows = [{str(k): v for k, v in r.items()} for r in results.association.to_dict("records")]
         sections = [
             Section("Primary endpoint", tuple(_primary(rows, names))),
             Section("Association with response", tuple(_difference(rows, names))),
             Section("Other populations", tuple(_others(rows, names))),
+            Section("Asked otherwise (sensitivity)", tuple(sensitivity_sentences(rows, names))),
         ]
     if results.response is not None:
         own = own_definition(results)
-        sections.append(Section("Response rate", tuple(rate_sentences(results.response, own))))
+        sections.append(Section("Response rate", (*rate_sentences(results.response, own), *time_sentences(rows))))
     return [s for s in sections if s.sentences]
 
 
@@ -64,14 +70,17 @@ def _change(row: Row, names: Names) -> str:
     if absent(row["effect"]):
         return f"{what}: {pairs}, nothing to compare."
     if absent(row["p_raw"]):
-        return f"{what}: {_estimate(row)}, {pairs}; {_refusal(row)}."
-    return f"{what}: {_estimate(row)} {effect_interval(row)}, {pairs}; {_test(row)}."
+        return f"{what}: {pairs}, {_estimate(row)}; {_refusal(row)}."
+    return f"{what}: {pairs}, {_estimate(row)} {effect_interval(row)}; {_test(row)}."
 
 
 def _estimate(row: Row) -> str:
+    return kept_together(f"{_effect(row)} {ratio(row['effect'])}")
+
+
+def _effect(row: Row) -> str:
     word = effect_word(str(row["scale"]))
-    between = f"ratio of {word}s" if row["question"] == "group_diff" else word
-    return kept_together(f"{between} {ratio(row['effect'])}")
+    return f"ratio of {word}s" if row["question"] == "group_diff" else word
 
 
 def _test(row: Row) -> str:
@@ -100,21 +109,25 @@ def _influence(row: Row) -> Iterator[str]:
     if absent(row["loo_max_shift"]) or absent(row["loo_p_max"]):
         return
     factor = ratio(math.exp(float(row["loo_max_shift"])))
+    turns = "CONCLUSION_TURNS" in str(row["flags"]).split(";")
     yield (
-        f"With any one subject left out, the {effect_word(str(row['scale']))} moves by a factor of at most {factor} "
-        f"(largest {p_value(row['loo_p_max'])})."
+        f"With any one subject left out, the {_effect(row)} moves by a factor of at most {factor} "
+        f"(largest {p_value(row['loo_p_max'])}); {_TURNS if turns else _STAYS}."
     )
 
 
 def _difference(rows: list[Row], names: Names) -> Iterator[str]:
     contrasts = [r for r in rows if r["question"] == "group_diff" and r["role"] in {"secondary", "sensitivity"}]
     for plain in (r for r in contrasts if r["role"] == "secondary"):
-        yield _contrast(plain, f"{names.measured(plain)}, change in responders against non-responders")
+        what = f"{names.measured(plain)}, change associated with response (responders against non-responders)"
+        yield _contrast(plain, what)
+        yield from _influence(plain)
         yield from (
             _contrast(r, "The same, adjusted for baseline")
             for r in contrasts
             if str(r["method"]).startswith("ancova") and _same_population(r, plain) and not absent(r["p_raw"])
         )
+    yield from platelet_sentences(rows, names)
 
 
 def _same_population(one: Row, other: Row) -> bool:
@@ -126,7 +139,7 @@ def _contrast(row: Row, what: str) -> str:
         return f"{what}: {_groups(row)}; {_refusal(row)}."
     if absent(row["p_raw"]):
         return f"{what}: {_estimate(row)} (described only); {_refusal(row)}."
-    return f"{what}: {_estimate(row)} {effect_interval(row)}, {_groups(row)}; {_test(row)}."
+    return f"{what}: {_groups(row)}, {_estimate(row)} {effect_interval(row)}; {_test(row)}."
 
 
 def _others(rows: list[Row], names: Names) -> Iterator[str]:

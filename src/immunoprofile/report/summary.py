@@ -62,5 +62,6 @@ def render_sections(sections: Sequence[Section], *, width: int = 80, title: str 
     for section in sections:
         lines += ["", *wrap(section.title, width)]
         for sentence in section.sentences:
-            lines += wrap(sentence, width, initial_indent="  ", subsequent_indent="    ")
+            # A name such as at-least-50-twice or non-responders stays whole, so that it can be looked for.
+            lines += wrap(sentence, width, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
     return [line.replace(TIE, " ") for line in lines]
