@@ -67,7 +67,7 @@ def read_toml(path: Path) -> tuple[dict[str, Any], bytes]:
             remedy="Save it as UTF-8.",
             code="SETTINGS-ENCODING",
         ) from problem
-    except tomllib.TOMLDecodeError as problem:
+    except ValueError as problem:  # TOMLDecodeError is one; so is that of a number with thousands of digits
         raise StudyError(
             f"is not TOML: {printable(problem)}",
             path=path,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from immunoprofile.errors import (
+    InputError,
     Problem,
     SpilloverError,
     TemplateInvalidError,
@@ -44,7 +46,7 @@ from immunoprofile.gating.gates import (
     Rectangle,
     Term,
 )
-from immunoprofile.gating.template import Compensation, GatingTemplate, Limit, Marker, Quality
+from immunoprofile.gating.template import Compensation, GatingTemplate, Intensities, Limit, Marker, Quality
 from immunoprofile.provenance import read_regular
 from immunoprofile.scales import KINDS, Scale
 from immunoprofile.spillover import Spillover, read_spillover
@@ -77,12 +79,12 @@ def _shape(path: Path) -> TemplateShape:
         ) from problem
     try:
         return TemplateShape.model_validate(tomllib.loads(data.decode("utf-8-sig")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as problem:
+    except ValidationError as problem:
+        raise TemplateSyntaxError.of(shape_problems(problem, str(path), TemplateShape)) from None
+    except (ValueError, RecursionError) as problem:  # not TOML, not UTF-8, or a number with thousands of digits
         raise TemplateSyntaxError(
             f"is not TOML ({problem})", path=path, remedy="Mend the line it names.", code="TEMPLATE-TOML"
         ) from problem
-    except ValidationError as problem:
-        raise TemplateSyntaxError.of(shape_problems(problem, str(path), TemplateShape)) from None
 
 
 class _Sense:
@@ -161,7 +163,7 @@ def _sense(shape: TemplateShape, path: Path) -> GatingTemplate:
     problems = [*sense.problems, *assembled.problems]
     if problems:
         raise TemplateInvalidError.of(problems)
-    return GatingTemplate(
+    template = GatingTemplate(
         head.id,
         head.version,
         head.title,
@@ -175,6 +177,34 @@ def _sense(shape: TemplateShape, path: Path) -> GatingTemplate:
         quality=Quality(**shape.quality.model_dump()),
         tests=assembled.tests,
     )
+    return replace(template, intensities=_intensities(sense, shape, template))
+
+
+def _intensities(sense: _Sense, shape: TemplateShape, template: GatingTemplate) -> Intensities:
+    """What ``[intensities]`` names, as paths and markers; only reported populations have intensities.
+
+    Raises
+    ------
+    TemplateInvalidError
+        A name that is not known, or not reported.
+    """
+    reported, found = template.reported(), []
+    for i, name in enumerate(shape.intensities.populations):
+        where = f"intensities.populations[{i}]"
+        try:
+            path = template.find(name)
+        except InputError as error:
+            sense.problem(where, error.problems[0].what, error.problems[0].remedy, error.code)
+            continue
+        if path not in reported:
+            what = f'"{printable(name)}" is not reported'
+            sense.problem(where, what, "Add a [[report]] of it.", "POPULATION-UNREPORTED")
+        found.append(path)
+    for i, name in enumerate(shape.intensities.markers):
+        sense.axis(f"intensities.markers[{i}]", name)
+    if sense.problems:
+        raise TemplateInvalidError.of(sense.problems)
+    return Intensities(tuple(found), tuple(shape.intensities.markers))
 
 
 def _test(shape: TestShape) -> TemplateTest:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import pandas as pd
 
 _SAMPLE = ("study_id", "subject_id", "sample_id", "visit", "day", "panel")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a cell begins with that spreadsheets read as a formula (OWASP, CSV injection)."""
+_FORMULA = re.compile(r"(?:^|[\r\n])[ \u00a0\u3000]*[=+\-@\t\r＝＋－＠]")
+"""What a cell, or a line of it, begins with that spreadsheets read as a formula (OWASP, CSV injection): behind blanks
+and in full-width forms too."""
 _LONGEST = 32
 
 
@@ -53,7 +54,7 @@ def shorten(names: Sequence[str], longest: int = _LONGEST) -> list[str]:
 
 def defuse(text: str) -> str:
     """Text that no spreadsheet runs: an apostrophe before what looks like a formula. Numbers stay numbers."""
-    dangerous = text.startswith(_FORMULA) and not re.fullmatch(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", text)
+    dangerous = _FORMULA.search(text) is not None and not re.fullmatch(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", text)
     return f"'{text}" if dangerous else text
 
 
