@@ -8,6 +8,7 @@ import pytest
 
 from immunoprofile.errors import InputError, TemplateInvalidError, TemplateSyntaxError
 from immunoprofile.gating import ROOT, Boolean, Polygon, Rectangle, Term, load_template, template_ids
+from immunoprofile.gating.formats.toml_write import render_template
 
 HEAD = """
 [template]
@@ -226,3 +227,31 @@ def test_template__a_circle_of_parents_is_one_problem(load) -> None:
     with pytest.raises(TemplateInvalidError) as caught:
         load(HEAD + loop.format("a", "c") + loop.format("b", "a") + loop.format("c", "b"))
     assert [p.code for p in caught.value.problems] == ["PARENT-CYCLE"]
+
+
+def test_intensities__names_become_paths_and_change_the_digest(load) -> None:
+    text = HEAD + T_CELLS + CD4_CELLS
+    asked = load(text + '[intensities]\npopulations = ["CD4+"]\nmarkers = ["CD4"]\n')
+    assert asked.intensities.populations == ("T/CD4+",)
+    assert asked.intensities.markers == ("CD4",)
+    assert asked.digest != load(text).digest
+    assert load(text + "[intensities]\n").digest == load(text).digest
+
+
+def test_intensities__are_written_and_read_again(load) -> None:
+    asked = load(HEAD + T_CELLS + CD4_CELLS + '[intensities]\npopulations = ["CD4+"]\n')
+    assert load(render_template(asked)).digest == asked.digest
+
+
+def test_intensities__every_unknown_name_is_named(load) -> None:
+    report = '[[report]]\npopulation = "T"\n'
+    wanted = '[intensities]\npopulations = ["B", "CD4+"]\nmarkers = ["CD44"]\n'
+    with pytest.raises(TemplateInvalidError) as caught:
+        load(HEAD + T_CELLS + CD4_CELLS + report + wanted)
+    told = [(p.where, p.code) for p in caught.value.problems]
+    assert told == [
+        ("intensities.populations[0]", "POPULATION-UNKNOWN"),
+        ("intensities.populations[1]", "POPULATION-UNREPORTED"),
+        ("intensities.markers[0]", "MARKER-UNKNOWN"),
+    ]
+    assert 'Did you mean "CD4"?' in str(caught.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 import strategies as our
 from immunoprofile.columns import INTENSITIES
 from immunoprofile.gating import ROOT, Compensation, Gate, GatingTemplate, Marker, Rectangle, compile_plan, run_plan
+from immunoprofile.gating.template import Intensities
 from immunoprofile.kernels.intensities import N_MOMENTS, summarise
 from immunoprofile.populations.intensities import measure_intensities
 from twins import ArrayEvents, Twin
@@ -144,6 +146,17 @@ def test_measure_intensities__a_marker_at_a_time_gives_the_same(monkeypatch: pyt
     whole = measured(one_gate(0.3), stained())
     monkeypatch.setattr("immunoprofile.populations.intensities._MOST_BYTES", 1)
     pd.testing.assert_frame_equal(measured(one_gate(0.3), stained()), whole, check_exact=True)
+
+
+def test_measure_intensities__only_what_the_template_asks_for() -> None:
+    template = one_gate(0.3)
+    whole = measured(template, stained())
+    marker = whole["marker"].iloc[0]
+    asked = measured(replace(template, intensities=Intensities((template.paths[1],), (marker,))), stained())
+    pd.testing.assert_frame_equal(asked, whole[whole["marker"] == marker].reset_index(drop=True), check_exact=True)
+    assert len(asked) < len(whole)
+    nothing = measured(replace(template, intensities=Intensities(markers=("absent",))), stained())
+    assert nothing.empty
 
 
 @given(template=our.templates(), events=our.events())

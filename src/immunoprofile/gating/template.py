@@ -86,6 +86,14 @@ class Quality:
     doublets: Handling = "flag"
 
 
+@dataclass(frozen=True, slots=True)
+class Intensities:
+    """Populations (paths) and markers (names) whose intensities are measured; all that are reported where empty."""
+
+    populations: tuple[str, ...] = ()
+    markers: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class GatingTemplate:
     """Gates in the order in which the file gives them; `gates` holds no root.
@@ -107,6 +115,7 @@ class GatingTemplate:
     refused: tuple[Problem, ...] = field(default=(), compare=False)
     quality: Quality = Quality()
     tests: tuple[TemplateTest, ...] = ()
+    intensities: Intensities = Intensities()
 
     @cached_property
     def paths(self) -> tuple[str, ...]:
@@ -194,7 +203,19 @@ def canonical(template: GatingTemplate) -> dict[str, Any]:
         "limits": [
             [p, limit.warn_denominator_below, limit.not_evaluable_denominator_below] for p, limit in template.limits
         ],
-    } | describe_quality(template.quality)
+    } | describe_settings(template)
+
+
+def describe_settings(template: GatingTemplate) -> dict[str, Any]:
+    """``[quality]`` and ``[intensities]`` where they are not the usual ones."""
+    return describe_quality(template.quality) | describe_intensities(template.intensities)
+
+
+def describe_intensities(wanted: Intensities) -> dict[str, Any]:
+    """``[intensities]`` where it leaves something out: templates that say nothing of it keep their digest."""
+    given = {"populations": list(wanted.populations), "markers": list(wanted.markers)}
+    shown = {name: listed for name, listed in given.items() if listed}
+    return {"intensities": shown} if shown else {}
 
 
 def describe_quality(quality: Quality) -> dict[str, Any]:

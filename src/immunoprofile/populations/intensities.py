@@ -64,7 +64,7 @@ class Stain:
 def measure_intensities(
     members: Membership, events: PanelEvents, sample_id: str, *, spillover: Spillover | None = None
 ) -> pd.DataFrame:
-    """Intensities of every reported population in every fluorescence marker of the template.
+    """Intensities of the reported populations in the fluorescence markers of the template, or those it asks for.
 
     Parameters
     ----------
@@ -87,8 +87,10 @@ def measure_intensities(
     table, stains = _stains(members.plan.template, events, spillover)
     layout = layout_of(members.plan.template)
     paths = [layout.paths[i] for i in dict.fromkeys(layout.pop.tolist())]
-    paths = [p for p in paths if p in members.paths]
-    order = sorted(range(len(stains)), key=lambda i: stains[i].marker)
+    wanted = members.plan.template.intensities
+    paths = [p for p in paths if p in members.paths and p in (wanted.populations or (p,))]
+    asked = [i for i, s in enumerate(stains) if s.marker in (wanted.markers or (s.marker,))]
+    order = sorted(asked, key=lambda i: stains[i].marker)
     results = np.full((len(paths), len(stains), N_MOMENTS + _LEVELS.size), np.nan)
     for group in _groups(order, members.n_events):
         values = _compensated(events, table.columns, [stains[i] for i in group])

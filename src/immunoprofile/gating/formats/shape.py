@@ -222,6 +222,13 @@ class QualityShape(Model):
     doublets: Literal["off", "flag", "remove"] = "flag"
 
 
+class IntensitiesShape(Model):
+    """[intensities]"""
+
+    populations: list[Name] = Field(default_factory=list)
+    markers: list[Name] = Field(default_factory=list)
+
+
 class ExpectShape(Model):
     """expect."POPULATION" = { count | frac_of_parent | frac_of, tolerance, f1, label }"""
 
@@ -274,6 +281,7 @@ class TemplateShape(Model):
     report: list[ReportShape] = Field(default_factory=list)
     limits: dict[Name, LimitShape] = Field(default_factory=dict)
     quality: QualityShape = QualityShape()
+    intensities: IntensitiesShape = IntensitiesShape()
     test: list[TestShape] = Field(default_factory=list)
 
 

@@ -19,7 +19,7 @@ from immunoprofile.errors import TemplateInvalidError, printable
 from immunoprofile.gating.expectations import TemplateTest
 from immunoprofile.gating.gates import AutoRule, Boolean, Dimension, Ellipsoid, Gate, Polygon, Ratio, Rectangle
 from immunoprofile.gating.paths import ROOT
-from immunoprofile.gating.template import GatingTemplate, Marker, describe_quality
+from immunoprofile.gating.template import GatingTemplate, Marker, describe_settings
 from immunoprofile.provenance import refuse_existing, write_bytes
 from immunoprofile.scales import Scale
 from immunoprofile.spillover import Spillover
@@ -128,7 +128,7 @@ def render_template(template: GatingTemplate, matrix_files: dict[str, str] | Non
             )
             for path, limit in template.limits
         }
-    document |= describe_quality(template.quality)
+    document |= describe_settings(template)
     if template.tests:
         document["test"] = [_test(t) for t in template.tests]
     return tomlkit.dumps(document)
