@@ -346,8 +346,19 @@ def test_gates_show__is_the_tree_of_the_template(immunoprofile):
     assert list(depth) == [g.id for g in _by_branch(template)]
     for gate in template.gates:
         parent = template.id_of(gate.parent)
-        assert depth[gate.id] == depth.get(parent, 0) + 4
+        assert depth[gate.id] == depth.get(parent, 0) + 2
     assert "Treg [treg] polygon: CD25, CD127" in "\n".join(lines)
+
+
+@pytest.mark.parametrize("template", ["tbnk", "treg", "tcell_memory", "th", "bcell", "immune14"])
+def test_gates_show__fits_the_terminal(immunoprofile, template):
+    lines = immunoprofile("gates", "show", template).stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+
+
+def test_gates_show__says_what_a_boolean_rests_on(immunoprofile):
+    stdout = immunoprofile("gates", "show", "th").stdout
+    assert "Memory conventional [cd4_memory_conventional] boolean: not Treg" in stdout
 
 
 def _by_branch(template):

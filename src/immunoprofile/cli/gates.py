@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import click
 
-from immunoprofile.cli.console import show, show_table
+from immunoprofile.cli.console import WIDTH, show, show_table
 from immunoprofile.cli.gates_check import check_gates
 from immunoprofile.cli.gates_diff import diff_templates
 from immunoprofile.cli.gates_lock import lock_template
@@ -51,7 +53,8 @@ def show_template(template: str, fcs: Path | None) -> None:
     if fcs is not None:
         show(*_plan(loaded, fcs))
         return
-    show(f"{printable(loaded.id)} {printable(loaded.version)} ({loaded.status}): {printable(loaded.title)}")
+    title = f"{printable(loaded.id)} {printable(loaded.version)} ({loaded.status}): {printable(loaded.title)}"
+    show(*wrap(title, WIDTH, subsequent_indent="  "))
     show(f"content {loaded.digest[:16]}", "")
     show(*_tree(loaded))
 
@@ -67,24 +70,35 @@ def _plan(template: GatingTemplate, fcs: Path) -> list[str]:
 
 
 def _tree(template: GatingTemplate) -> list[str]:
-    """The gates as an indented tree."""
-    from io import StringIO
-
-    from rich.console import Console
-    from rich.text import Text
-    from rich.tree import Tree
-
-    root = Tree(Text("All events"), guide_style="none")
-    branches = {template.paths[0]: root}
+    """The gates as an indented tree, wrapped to the terminal; what hangs over stays under its own branch."""
+    children: dict[str, list[Gate]] = {path: [] for path in template.paths}
     for gate in template.gates:
-        branches[gate.path] = branches[gate.parent].add(Text(_gate_line(gate)))
-    page = StringIO()
-    Console(file=page, width=400, color_system=None).print(root)
-    return [line.rstrip() for line in page.getvalue().splitlines()]
+        children[gate.parent].append(gate)
+    lines = ["All events"]
+    _grow(children, template.paths[0], "", lines)
+    return lines
+
+
+def _grow(children: Mapping[str, list[Gate]], path: str, stem: str, lines: list[str]) -> None:
+    for gate in children[path]:
+        last = gate is children[path][-1]
+        below = stem + ("  " if last else "│ ")
+        first, *rest = wrap(_gate_line(gate), WIDTH - len(below) - 2)
+        lines.append(f"{stem}{'└' if last else '├'} {first}")
+        bar = "│ " if children[gate.path] else "  "
+        lines += [f"{below}{bar}{line}" for line in rest]
+        _grow(children, gate.path, below, lines)
 
 
 def _gate_line(gate: Gate) -> str:
+    from immunoprofile.gating import Boolean
+
     channels = ", ".join(dict.fromkeys(printable(c, 40) for d in gate.geometry.dimensions for c in d.channels))
+    if isinstance(gate.geometry, Boolean):
+        terms = [
+            ("not " if t.complement else "") + printable(t.path.rpartition("/")[2], 40) for t in gate.geometry.terms
+        ]
+        channels = f" {gate.geometry.operation} ".join(terms)
     over = f": {channels}" if channels else ""
     found = "" if gate.auto is None else f", {_rule_words(gate.auto)}, fallback {_bounds_words(gate)}"
     return f"{printable(gate.name, 60)} [{printable(gate.id, 60)}] {gate.geometry.kind}{over}{found}"
