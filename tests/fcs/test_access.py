@@ -78,3 +78,10 @@ def test_access__leaves_no_file_open(tmp_path: Path) -> None:
         with pytest.raises(Exception, match="ends within TEXT"):
             read_fcs(tmp_path / "bad.fcs")
     assert len(list(open_files.iterdir())) == before
+
+
+def test_missing_file__is_told_from_a_missing_folder(tmp_path):
+    with pytest.raises(FcsAccessError, match=r"x\.fcs: file: file does not exist\. Check the path\."):
+        read_fcs(tmp_path / "x.fcs")
+    with pytest.raises(FcsAccessError, match=r"x\.fcs: file: file does not exist, nor does its folder\."):
+        read_fcs(tmp_path / "no" / "x.fcs")

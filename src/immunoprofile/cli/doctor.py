@@ -155,8 +155,8 @@ def _place(name: str, folder: Path) -> Item:
     if os.access(folder, os.W_OK):
         return Item(name, "ok", "can be written")
     if name == "compiler cache":
-        return Item(name, "missing", "cannot be written; set NUMBA_CACHE_DIR to a folder that can")
-    return Item(name, "wrong", "cannot be written; set TMPDIR to a folder that can")
+        return Item(name, "missing", "not writable; set NUMBA_CACHE_DIR to one that is")
+    return Item(name, "wrong", "not writable; set TMPDIR to one that is")
 
 
 def _templates() -> Item:

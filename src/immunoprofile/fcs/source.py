@@ -131,7 +131,10 @@ def access_error(path: Path, problem: Exception) -> FcsError:
     number = problem.errno if isinstance(problem, OSError) else None
     code = _CODES.get(number or 0, "FCS-ACCESS")
     said = getattr(problem, "strerror", None) or str(problem)
-    return _inspection(path).error(code, "file", _SENTENCES.get(code, f"cannot be read ({said})"))
+    what = _SENTENCES.get(code, f"cannot be read ({said})")
+    if code == "FCS-MISSING" and not path.parent.exists():
+        what += ", nor does its folder"
+    return _inspection(path).error(code, "file", what)
 
 
 def _inspection(path: Path) -> Inspection:
