@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from immunoprofile.errors import printable
 from immunoprofile.gating import split_path
-from immunoprofile.report.gates_drawn import draw_frame, draw_plot, share_of
+from immunoprofile.report.gates_drawn import draw_frame, draw_plot, is_sparse, share_of
 from immunoprofile.report.numbers import absent
 from immunoprofile.report.pictures import Picture, Plot
 from immunoprofile.report.svg import element
@@ -141,8 +141,9 @@ def _sheet(
 ) -> Sheet:
     first = members[0][1]
     distances = outlying([plot for _, plot in members])
+    coarse = is_sparse(median(plot.n_drawn for _, plot in members))
     panels = tuple(
-        _panel(picture, plot, who.get(picture.sample_id, _Who("", "", (), "")), frames, distance)
+        _panel(picture, plot, who.get(picture.sample_id, _Who("", "", (), "")), frames, distance, coarse=coarse)
         for (picture, plot), distance in zip(members, distances, strict=True)
     )
     template = f"{printable(members[0][0].template, 40)}: " if several else ""
@@ -182,7 +183,7 @@ def outlying(plots: Sequence[Plot]) -> list[float]:
     return scores
 
 
-def _panel(picture: Picture, plot: Plot, who: _Who, frames: dict[Any, str], distance: float) -> Panel:
+def _panel(picture: Picture, plot: Plot, who: _Who, frames: dict[Any, str], distance: float, *, coarse: bool) -> Panel:
     frame = frames.setdefault(plot.axes, f"axes-{len(frames) + 1}")
     title = _named(picture.sample_id, who)
     words = "; ".join(_gate_words(g, plot) for g in plot.gates)
@@ -194,7 +195,7 @@ def _panel(picture: Picture, plot: Plot, who: _Who, frames: dict[Any, str], dist
         title=title,
         gate=_gate_title(plot),
         words=f"{words}.{drawn}",
-        svg=draw_plot(plot, f"{title}: {words}", frame),
+        svg=draw_plot(plot, f"{title}: {words}", frame, coarse=coarse),
         populations=" ".join(dict.fromkeys((*(g.pop_id for g in plot.gates), plot.parent_id))),
         flags=printable(who.flags, 400),
         distance=distance,

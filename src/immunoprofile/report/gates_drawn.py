@@ -28,11 +28,24 @@ _OUTLINE = 60
 Point = tuple[float, float]
 
 
-def draw_plot(plot: Plot, title: str, frame: str) -> Markup:
-    """A plot with its gates; `frame` is the id of its axes, which plots share."""
+def is_sparse(n_events: float) -> bool:
+    """Are these so few events that neighbouring bins are drawn as one?"""
+    return n_events < _FEW
+
+
+def draw_plot(plot: Plot, title: str, frame: str, *, coarse: bool = False) -> Markup:
+    """A plot with its gates.
+
+    Parameters
+    ----------
+    frame
+        Id of its axes, which plots share.
+    coarse
+        Draw neighbouring bins as one: alike for all plots that are compared.
+    """
     inner = element(
         "svg",
-        _density(plot),
+        _density(plot, coarse=coarse),
         *(_behind(b, plot) for b in plot.back),
         *(_gate(g, plot) for g in plot.gates),
         x=LEFT, y=TOP, width=INNER, height=INNER, viewBox="0 0 100 100", overflow="hidden",
@@ -72,11 +85,11 @@ def _upright(axis: Axis) -> list[Markup]:
     return [*parts, name]
 
 
-def _density(plot: Plot) -> Markup:
+def _density(plot: Plot, *, coarse: bool) -> Markup:
     counts = plot.counts
     if counts.ndim == 1:
         return _histogram(_joined(counts, 2), "density")
-    levels = density_levels(_joined(counts, 2) if plot.n_drawn < _FEW else counts)
+    levels = density_levels(_joined(counts, 2) if coarse else counts)
     return _image(write_png(levels[::-1], DENSITY), "density")
 
 
