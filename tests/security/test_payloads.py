@@ -146,7 +146,7 @@ def check_node(node) -> None:
     for name, value in node.attrib.items():
         assert not name.lower().startswith("on"), (node.tag, name)
         assert name.lower() != "style" or "x.example" not in value, node.tag
-        if name.lower() in {"href", "src", "action", "data", "xlink:href"}:
+        if name.lower() in {"href", "src", "action", "formaction", "data", "xlink:href"}:
             assert re.match(r"#|data:image/|(\.\./)?report(/[a-z]+-[0-9]+)?\.html", value), (node.tag, value)
 
 
