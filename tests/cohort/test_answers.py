@@ -6,6 +6,7 @@ import pytest
 
 from immunoprofile.cohort import run_study
 from immunoprofile.errors import StudyError
+from immunoprofile.gating.library import templates_folder
 from immunoprofile.simulation import simulate_cohort
 from immunoprofile.study import load_study
 
@@ -62,3 +63,46 @@ def test_run_study__declared_populations_that_no_template_reports_are_refused(st
     study = declare(study_file, tmp_path, 'ratios = [{ numerator = "cd4", denominator = "cd88" }]')
     with pytest.raises(StudyError, match=r'analysis\.ratios\[0\]: no template of this study reports "cd88"'):
         run_study(study, tmp_path / "results")
+
+
+AUTOMATIC = (
+    'range = { x = "Viability", max = 0.56 }',
+    'auto = { method = "valley", x = "Viability", keep = "below", between = [0.4, 0.75], min_events = 100 }\n'
+    'fallback = { range = { x = "Viability", max = 0.56 } }',
+)
+
+
+@pytest.fixture(scope="module")
+def by_rule(study_file, tmp_path_factory):
+    """Answers of the same files with live cells found in the data."""
+    text = (templates_folder() / "immune14.toml").read_text(encoding="utf-8")
+    assert AUTOMATIC[0] in text
+    study_file.with_name("auto14.toml").write_text(text.replace(*AUTOMATIC), encoding="utf-8")
+    plan = study_file.read_text(encoding="utf-8").replace('template = "immune14"', 'template = "auto14.toml"')
+    other = study_file.with_name("automatic.toml")
+    other.write_text(plan, encoding="utf-8")
+    found = run_study(load_study(other), tmp_path_factory.mktemp("auto") / "results", jobs=2).association
+    return found[found["question"] == "overall_change"]
+
+
+def test_run_study__automatic_gates_are_moved_and_their_rules_stand_beside_each_other(by_rule):
+    names = set(by_rule["sensitivity"].dropna())
+    assert {"gate_placement", "gates_fixed", "gates_pooled_by_subject", "gates_pooled_by_batch"} <= names
+    placed = by_rule.set_index("sensitivity").loc["gate_placement"]
+    assert int(placed["note"].split()[0]) > 10
+    assert "nothing to compare" not in placed["note"]
+
+
+def test_run_study__fixed_gates_give_the_answer_of_the_template_without_rules(by_rule, answers):
+    # The fallback of the rule is the gate of the shipped template, whose run is the second source.
+    fixed = by_rule.set_index("sensitivity").loc["gates_fixed"]
+    plain = answers[answers["role"] == "primary"].iloc[0]
+    assert fixed["estimate"] == plain["estimate"]
+    assert fixed["p_raw"] == plain["p_raw"]
+
+
+def test_run_study__the_rule_of_the_template_gives_the_answer_of_the_run(by_rule):
+    # Pooling by subject is what the template's own rule does.
+    pooled = by_rule.set_index("sensitivity").loc["gates_pooled_by_subject"]
+    own = by_rule[by_rule["role"] == "primary"].iloc[0]
+    assert pooled["estimate"] == own["estimate"]

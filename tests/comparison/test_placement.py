@@ -49,3 +49,17 @@ def test_gate_placement_range__a_conclusion_that_depends_on_the_gate_is_flagged(
 def test_gate_placement_range__names_a_placement_without_anything_to_compare():
     rows = gate_placement_range({"up": table(10), "off": table(0).query("visit == 'W4'")}, KEY, PLAN, Facts())
     assert rows[0]["note"].endswith("nothing to compare at off")
+
+
+def test_gate_placement_range__other_rules_have_rows_of_their_own():
+    rows = gate_placement_range({"CD25 min +0.02": table(10), "gates fixed": table(3)}, KEY, PLAN, Facts())
+    own = next(r for r in rows if r["sensitivity"] == "gates_fixed")
+    wanted = signed_rank([logit(103 + 2 * i) - logit(100 + i) for i in range(6)])
+    assert (own["estimate"], own["p_raw"], own["n_total"]) == (wanted.estimate, wanted.p, 6)
+    assert rows[0]["note"].startswith("2 placements")
+
+
+def test_gate_placement_range__a_rule_that_cannot_be_applied_is_listed():
+    rows = gate_placement_range({"up": table(10), "gates pooled by batch": table(0).iloc[:0]}, KEY, PLAN, Facts())
+    assert rows[-1]["sensitivity"] == "gates_pooled_by_batch"
+    assert rows[-1]["flags"] == frozenset({"NOT_AVAILABLE"})

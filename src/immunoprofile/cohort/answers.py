@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pandas as pd
 
+from immunoprofile.cohort.cuts import settle_study, thaw_study
 from immunoprofile.cohort.overrides import overridden
-from immunoprofile.cohort.placement import found_in_data, place_gates
+from immunoprofile.cohort.placement import Work, found_in_data, place_gates, place_otherwise
 from immunoprofile.comparison import Facts, Plan, answer_plan, read_facts
+from immunoprofile.errors import StudyError
 from immunoprofile.gating import GatingTemplate
+from immunoprofile.gating.gates import Pool
 from immunoprofile.study import Study
+
+RULES: Mapping[str, Pool | None] = {
+    "gates fixed": None,
+    "gates pooled by subject": "subject",
+    "gates pooled by batch": "batch",
+}
+"""Other rules for automatic gates (analysis plan, 1.13), and the pool that each means; None: the fallback stands."""
 
 
 def compare_study(
@@ -44,23 +55,74 @@ def compare_study(
 
 def place_primaries(
     populations: pd.DataFrame, study: Study, templates: Mapping[str, GatingTemplate], *, jobs: int = 1
-) -> dict[tuple[str, str], dict[str, pd.DataFrame]] | str:
-    """The primary populations counted again with every threshold moved within its tolerance; or why not."""
+) -> dict[tuple[str, str], dict[str, pd.DataFrame]]:
+    """The primary populations counted again with every threshold moved within its tolerance.
+
+    Gates that are found in the data are moved from where they were found, and counted as well where they would lie if
+    they were fixed (at the fallback of the template), pooled by subject, or pooled by batch.
+    """
     visits = populations[populations["visit"].isin([study.baseline, *study.window])]
+    endpoints = [p for p in study.analysis.primary if p.measure == "logit_frac"]
+    found_there = [
+        p
+        for p in endpoints
+        if any(_reports(t, p.pop_id) and found_in_data(t, t.find(p.pop_id)) for t in templates.values())
+    ]
+    settled, others = _gated(study, templates, jobs=jobs) if found_there else (_as_declared(study, templates), {})
+    placed = {}
+    for p in endpoints:
+        tables = place_gates(settled, visits, p.pop_id, p.denom_id, jobs=jobs)
+        if p in found_there:
+            again = place_otherwise(others, visits, p.pop_id, p.denom_id, jobs=jobs)
+            tables |= {name: again.get(name, visits.iloc[:0]) for name in RULES}
+        placed[p.pop_id, p.denom_id] = tables
+    return placed
+
+
+def _reports(template: GatingTemplate, pop_id: str) -> bool:
+    return any(g.id == pop_id for g in template.gates)
+
+
+def _as_declared(study: Study, templates: Mapping[str, GatingTemplate]) -> Work:
+    """Patients' samples with their templates, overrides in place; automatic gates stand at their fallbacks."""
+    return [
+        (s, overridden(templates[s.panel], s, study.overridden))
+        for s in study.samples
+        if s.control is None and s.panel is not None and s.panel in templates
+    ]
+
+
+def _gated(study: Study, templates: Mapping[str, GatingTemplate], *, jobs: int) -> tuple[Work, dict[str, Work]]:
+    """Samples with the gates of the run, and with those of other rules by the name of the rule."""
     work = [
         (s, templates[s.panel])
         for s in study.samples
         if s.control is None and s.panel is not None and s.panel in templates
     ]
-    found = {}
-    for primary in study.analysis.primary:
-        if primary.measure != "logit_frac":
-            continue
-        if any(t.id_of(p) == primary.pop_id and found_in_data(t, p) for t in templates.values() for p in t.paths):
-            return "gates of this population are found in the data, each sample has its own"
-        own = [(s, overridden(t, s, study.overridden)) for s, t in work]
-        found[primary.pop_id, primary.denom_id] = place_gates(own, visits, primary.pop_id, primary.denom_id, jobs=jobs)
-    return found
+    own = settle_study(study, templates, thaw_study(study, templates), jobs=jobs).apply(work)
+    others: dict[str, Work] = {}
+    for name, pool in RULES.items():
+        ruled = {panel: _ruled(t, pool) for panel, t in templates.items()}
+        try:
+            others[name] = settle_study(study, ruled, jobs=jobs).apply([(s, ruled[str(s.panel)]) for s, _ in work])
+        except StudyError:
+            # An override moves a gate that this rule does not give that shape; the row says so.
+            others[name] = []
+    if all(s.batch is None for s, _ in work):
+        # Without batches each sample would be its own pool, which is another rule than the name says.
+        others["gates pooled by batch"] = []
+    return own, others
+
+
+def _ruled(template: GatingTemplate, pool: Pool | None) -> GatingTemplate:
+    """The template with every automatic gate pooled otherwise, or without its rules."""
+    return replace(
+        template,
+        gates=tuple(
+            g if g.auto is None else replace(g, auto=None if pool is None else replace(g.auto, pool=pool))
+            for g in template.gates
+        ),
+    )
 
 
 def study_plan(study: Study, definition: str) -> Plan:

@@ -42,16 +42,21 @@ def moved_templates(
         ``Treg: CD25 min +0.02`` to a template with the gates that this population needs and no more. A polygon
         or an ellipse moves as a whole along each axis. Boolean gates have no thresholds of their own.
     """
-    needed = _needed(template, template.find(pop_id))
-    small = replace(
-        template, gates=tuple(g for g in template.gates if g.path in needed), reports=(), limits=(), tests=()
-    )
+    small = needed_part(template, pop_id)
     found = {}
     for gate in small.gates:
         for what, geometry in _moves(gate.geometry, tolerance):
             gates = tuple(replace(g, geometry=geometry) if g.path == gate.path else g for g in small.gates)
             found[f"{gate.name}: {what}"] = replace(small, gates=gates)
     return found
+
+
+def needed_part(template: GatingTemplate, pop_id: str) -> GatingTemplate:
+    """The gates that one population needs, and no more of the template."""
+    needed = _needed(template, template.find(pop_id))
+    return replace(
+        template, gates=tuple(g for g in template.gates if g.path in needed), reports=(), limits=(), tests=()
+    )
 
 
 def place_gates(
@@ -76,23 +81,52 @@ def place_gates(
 
     Notes
     -----
-    Samples that cannot be read any more, or whose panel lacks the population, are left out; a placement that some
-    sample does not know keeps that sample's own counts.
+    Samples that cannot be read any more, or whose panel lacks the population, are left out; one that does not know
+    a placement keeps its own counts there.
     """
     own = populations[(populations["pop_id"] == pop_id) & (populations["denom_id"] == denom_id)]
     wanted = set(own["sample_id"])
     tasks = [(s, t) for s, t in work if s.sample_id in wanted]
     templates = {id(t): moved_templates(t, pop_id, tolerance=tolerance) for _, t in tasks}
+    return _count_again(
+        [(s, templates[id(t)]) for s, t in tasks], own, pop_id, denom_id, strictness=strictness, rules=rules, jobs=jobs
+    )
+
+
+def place_otherwise(
+    works: Mapping[str, Work],
+    populations: pd.DataFrame,
+    pop_id: str,
+    denom_id: str,
+    *,
+    strictness: Strictness = Strictness.REPORT,
+    rules: RuleSet | None = None,
+    jobs: int = 1,
+) -> dict[str, pd.DataFrame]:
+    """As `place_gates`, with the gates that other rules give: name of the rule to samples with their templates."""
+    own = populations[(populations["pop_id"] == pop_id) & (populations["denom_id"] == denom_id)]
+    wanted = set(own["sample_id"])
+    tasks: dict[str, tuple[Sample, dict[str, GatingTemplate]]] = {}
+    for name, work in works.items():
+        for sample, template in (w for w in work if w[0].sample_id in wanted):
+            tasks.setdefault(sample.sample_id, (sample, {}))[1][name] = needed_part(template, pop_id)
+    return _count_again(list(tasks.values()), own, pop_id, denom_id, strictness=strictness, rules=rules, jobs=jobs)
+
+
+def _count_again(
+    tasks: Sequence[tuple[Sample, Mapping[str, GatingTemplate]]], own: pd.DataFrame, pop_id: str, denom_id: str, *,
+    strictness: Strictness, rules: RuleSet | None, jobs: int,
+) -> dict[str, pd.DataFrame]:  # fmt: skip
     checked, plans = rules or load_quality_rules(), Plans()
 
-    def count(task: tuple[Sample, GatingTemplate]) -> dict[str, tuple[int, int]]:
-        sample, template = task
-        return dict(_counted(sample, templates[id(template)], pop_id, denom_id, plans, strictness, checked))
+    def count(task: tuple[Sample, Mapping[str, GatingTemplate]]) -> dict[str, tuple[int, int]]:
+        return dict(_counted(*task, pop_id, denom_id, plans, strictness, checked))
 
     with ThreadPoolExecutor(max(1, jobs)) as pool:
         counted = dict(zip([s.sample_id for s, _ in tasks], pool.map(count, tasks), strict=True))
+    read = own[own["sample_id"].isin([s for s, found in counted.items() if found])]
     names = dict.fromkeys(name for found in counted.values() for name in found)
-    return {name: _replaced(own, {s: found[name] for s, found in counted.items() if name in found}) for name in names}
+    return {name: _replaced(read, {s: found[name] for s, found in counted.items() if name in found}) for name in names}
 
 
 def _counted(
@@ -114,9 +148,11 @@ def _counted(
 
 
 def _replaced(rows: pd.DataFrame, counts: Mapping[str, tuple[int, int]]) -> pd.DataFrame:
-    own = rows[rows["sample_id"].isin(list(counts))]
-    pairs = [counts[s] for s in own["sample_id"]]
-    return own.assign(count=[k for k, _ in pairs], denom_count=[n for _, n in pairs])
+    """The rows with new counts; a sample that does not know this placement keeps its own."""
+    pairs = [
+        counts.get(s, (k, n)) for s, k, n in zip(rows["sample_id"], rows["count"], rows["denom_count"], strict=True)
+    ]
+    return rows.assign(count=[k for k, _ in pairs], denom_count=[n for _, n in pairs])
 
 
 def _needed(template: GatingTemplate, path: str) -> set[str]:

@@ -11,8 +11,14 @@ from immunoprofile.comparison.measures import effect_of
 from immunoprofile.comparison.plan import Facts, Plan
 from immunoprofile.comparison.questions import Row, ask_difference, ask_overall
 from immunoprofile.comparison.selection import Key, check_evidence
+from immunoprofile.comparison.variations import marked, not_available
 from immunoprofile.comparison.visits import of_population
-from immunoprofile.errors import AnalysisError
+from immunoprofile.errors import AnalysisError, InputError
+
+RULE = "gates "
+"""How the name of a placement begins that is another rule and no moved threshold: its answer has rows of its own."""
+
+NO_RULE = "no sample could be gated so, or no batch is known"
 
 _KEPT = (
     "pop_id", "denom_id", "contrast", "question", "scale", "window", "alternative", "n_total", "n_resp", "n_nonresp",
@@ -33,7 +39,8 @@ def gate_placement_range(tables: Mapping[str, pd.DataFrame], key: Key, plan: Pla
     list of rows of `association`
         One for the change, one for its difference by response where known: `estimate` is the middle of the
         range, ci_lo and ci_hi are its ends (``range_over_gate_placements``: a range, not a confidence
-        interval), `note` names the placements at both ends, how many were tried, and the range of p.
+        interval), `note` names the placements at both ends, how many were tried, and the range of p. A placement
+        whose name begins with ``gates `` (fixed, pooled by subject or batch) has its own rows as well.
     """
     responder, definition = facts.responders(plan.definition)
     rescue = facts.first_rescue(definition)
@@ -46,14 +53,37 @@ def gate_placement_range(tables: Mapping[str, pd.DataFrame], key: Key, plan: Pla
                 first_rescue_day=rescue, panels=plan.panels,
             )  # fmt: skip
             evidence = check_evidence(change, responder, facts.strata)
-        except AnalysisError:
+        except (AnalysisError, InputError):
             failed.append(name)
             continue
         answers["overall_change"].append((name, ask_overall(evidence.select(key, grouped=False), "sensitivity")))
         if responder is not None:
             row = ask_difference(evidence.select(key, grouped=True), "sensitivity", plan.seed, definition)
             answers["group_diff"].append((name, row))
-    return [_range(question, found, failed, key) for question, found in answers.items() if found]
+    ranges = [
+        _range(question, found, [n for n in failed if not _is_rule(n)], key)
+        for question, found in answers.items()
+        if found
+    ]
+    return [*ranges, *_by_rule(answers), *(not_available(key, _slug(n), NO_RULE, plan) for n in failed if _is_rule(n))]
+
+
+def _by_rule(answers: Mapping[str, list[tuple[str, Row]]]) -> list[Row]:
+    """Gates fixed, or pooled otherwise, beside each other: an answer each."""
+    return [
+        marked(row, _slug(name), f"automatic gates of the primary population: {name}")
+        for found in answers.values()
+        for name, row in found
+        if _is_rule(name)
+    ]
+
+
+def _is_rule(name: str) -> bool:
+    return name.startswith(RULE)
+
+
+def _slug(name: str) -> str:
+    return name.replace(" ", "_")
 
 
 def _range(question: str, answers: list[tuple[str, Row]], failed: list[str], key: Key) -> Row:
