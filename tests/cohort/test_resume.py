@@ -41,8 +41,8 @@ def _profile(sheet, out, **hands):
 
 def _tables(folder: Path) -> dict[str, str]:
     """Digests of what a run gives; what says when it ran is left out."""
-    files = (p for p in sorted(folder.glob("[!.]*")) if p.name not in {"manifest.json", JOURNAL})
-    return {p.name: digest_of_file(p) for p in files}
+    files = (p for part in sorted(folder.glob("[!.]*")) for p in (part.rglob("*") if part.is_dir() else [part]))
+    return {p.name: digest_of_file(p) for p in files if p.name not in {"manifest.json", JOURNAL}}
 
 
 def _events(folder: Path) -> list[str]:

@@ -131,7 +131,9 @@ def show_forecast(forecast: Forecast, *, as_json: bool) -> None:
         "to look at once automatic gates are settled": forecast.unsettled,
         "without a file": forecast.missing,
     }
-    show(*(f"{len(names)} samples {what}" for what, names in said.items() if names))
+    show(
+        *(f"{len(names)} {'sample' if len(names) == 1 else 'samples'} {what}" for what, names in said.items() if names)
+    )
     complain(*shortened([f"no file: {name}" for name in forecast.missing], "missing files"))
 
 

@@ -1,0 +1,226 @@
+"""A whole batch beside FlowKit, and what a thousand samples cost: seconds, memory, and the second run.
+
+    python benchmarks/batch.py [--only speed workers thousand cluster] [--files 60]
+
+`speed`: files x 100,000 events x 18 channels x 20 gates, from bytes to tables with digests, checks and intensities,
+beside FlowKit's Session over the same files (counts alone) and FlowKit with cached events in two processes. `workers`:
+threads against processes. `thousand`: 1,000 small simulated files, resident memory while it runs, and the time of
+running it again. `cluster`: Dask's two local workers against two local processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from gate_one_file import RESULTS, flowkits, make_file, make_gates, ours, versions
+
+EVENTS = 100_000
+FILES = 60
+
+
+def make_batch(folder: Path, n_files: int) -> Path:
+    """Copies of one file, each a byte of its own behind DATA's keywords, a sheet, and the template as TOML."""
+    from immunoprofile.gating import read_gatingml
+    from immunoprofile.gating.formats.toml_write import write_template
+
+    make_file(folder / "0.fcs", EVENTS)
+    make_gates(folder / "gates.xml")
+    write_template(read_gatingml(folder / "gates.xml"), folder / "gates.toml")
+    content = (folder / "0.fcs").read_bytes()
+    for i in range(1, n_files):
+        (folder / f"{i}.fcs").write_bytes(content)
+    rows = "".join(f"S{i:03},{i}.fcs\n" for i in range(n_files))
+    (folder / "samples.csv").write_text(f"sample_id,file\n{rows}", encoding="utf-8")
+    return folder / "samples.csv"
+
+
+def cpu_seconds() -> float:
+    """CPU of this process and of those that it started and that ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(u.ru_utime + u.ru_stime for u in used)
+
+
+def timed(call: Callable[[], Any]) -> tuple[dict[str, float], Any]:
+    """Seconds by the clock and of CPU, and what came out."""
+    wall, cpu = time.perf_counter(), cpu_seconds()
+    found = call()
+    return {"wall_s": time.perf_counter() - wall, "cpu_s": cpu_seconds() - cpu}, found
+
+
+def profile(sheet: Path, template: str, out: Path, **hands: Any) -> Any:
+    """The verb ``profile`` in an empty folder."""
+    from immunoprofile.cohort import Hands, profile_samples
+    from immunoprofile.study import load_samples
+
+    shutil.rmtree(out, ignore_errors=True)
+    return profile_samples(load_samples(sheet), template, out, Hands(**hands))
+
+
+def _session(folder: Path, n_files: int) -> dict[str, int]:
+    """FlowKit's Session over all files: counts of the last one."""
+    import flowkit
+
+    samples = [flowkit.Sample(str(folder / f"{i}.fcs"), sample_id=f"S{i:03}") for i in range(n_files)]
+    session = flowkit.Session(gating_strategy=flowkit.parse_gating_xml(str(folder / "gates.xml")), fcs_samples=samples)
+    session.analyze_samples(use_mp=False)
+    report = session.get_gating_results(f"S{n_files - 1:03}").report
+    return dict(zip(report["gate_name"], report["count"].astype(int), strict=True))
+
+
+def _cached(job: tuple[str, str]) -> dict[str, int]:
+    return flowkits(Path(job[0]), Path(job[1]), cached=True)
+
+
+def _two_processes(folder: Path, n_files: int) -> dict[str, int]:
+    jobs = [(str(folder / f"{i}.fcs"), str(folder / "gates.xml")) for i in range(n_files)]
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        return list(pool.map(_cached, jobs))[-1]
+
+
+def _bare(folder: Path, n_files: int) -> dict[str, int]:
+    """Our engine alone: counts, no digests, tables or checks."""
+    from engine_limits import _batch
+
+    return _batch([folder / f"{i}.fcs" for i in range(n_files)], folder / "gates.xml")[-1]
+
+
+def speed(folder: Path, n_files: int) -> dict[str, Any]:
+    """The whole batch of ours, our engine alone, and FlowKit."""
+    sheet, gates = make_batch(folder, n_files), str(folder / "gates.toml")
+    profile(sheet, gates, folder / "warm")
+    ours(folder / "0.fcs", folder / "gates.xml")
+    found: dict[str, Any] = {"files": n_files, "events": EVENTS, "channels": 18, "gates": 20}
+    found["immunoprofile_whole"], results = timed(lambda: profile(sheet, gates, folder / "out", jobs=1))
+    found["immunoprofile_counts_only"], counts = timed(lambda: _bare(folder, n_files))
+    found["flowkit_session"], theirs = timed(lambda: _session(folder, n_files))
+    found["flowkit_cached_two_processes"], cached = timed(lambda: _two_processes(folder, n_files))
+    last = results.populations[results.populations["sample_id"] == f"S{n_files - 1:03}"]
+    of_table = {path.rpartition("/")[2]: int(n) for path, n in zip(last["pop_path"], last["count"], strict=True)}
+    found["counts_equal"] = counts == theirs == cached and all(of_table[k] == n for k, n in counts.items())
+    found["rows"] = {name: len(frame) for name, frame in results.tables().items()}
+    for way in ("immunoprofile_whole", "immunoprofile_counts_only"):
+        cpu = found[way]["cpu_s"]
+        found[f"{way}_times"] = {
+            "flowkit_session_cpu": found["flowkit_session"]["cpu_s"] / cpu,
+            "flowkit_cached_two_processes_cpu": found["flowkit_cached_two_processes"]["cpu_s"] / cpu,
+        }
+    return found
+
+
+def workers(folder: Path, n_files: int) -> dict[str, Any]:
+    """Threads against processes, one and two of them, starting them included."""
+    sheet, gates = make_batch(folder, n_files), str(folder / "gates.toml")
+    profile(sheet, gates, folder / "warm")
+    ways = {f"{n} {kind}": {"jobs": n, "workers": kind} for kind in ("threads", "processes") for n in (1, 2)}
+    return {name: timed(lambda w=way: profile(sheet, gates, folder / "out", **w))[0] for name, way in ways.items()}
+
+
+THOUSAND = """
+import re, sys, time
+from immunoprofile.cohort import Hands, profile_cohort
+from immunoprofile.study import load_study
+def resident(what="VmRSS"):
+    return int(re.search(what + r":\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1024
+start = time.perf_counter()
+study = load_study(sys.argv[1])
+loaded = time.perf_counter()
+seen = []
+def progress(done, total, name):
+    if done % 100 == 0:
+        seen.append(round(resident(), 1))
+results = profile_cohort(study, sys.argv[2], jobs=2, progress=progress)
+import json
+print(json.dumps({"load_study_s": loaded - start, "profile_s": time.perf_counter() - loaded, "again": results.again,
+    "cpu_s": time.process_time(), "resident_mb_each_100": seen, "resident_mb_at_the_end": resident(),
+    "peak_mb": resident("VmHWM")}))
+"""
+
+
+def thousand(folder: Path, _: int) -> dict[str, Any]:
+    """1,000 samples in a fresh process, and once more in another."""
+    from immunoprofile.simulation import simulate_cohort
+
+    visits = ("BL", "W2", "W4", "W8")
+    study = simulate_cohort(folder / "c", 1, 270, visits, 500, panels=("tbnk",), jobs=2)
+    lines = (study.parent / "samples.csv").read_text(encoding="utf-8").splitlines()
+    (study.parent / "samples.csv").write_text("\n".join(lines[:1001]) + "\n", encoding="utf-8")
+    n_samples = len(lines[1:1001])
+    runs = [_alone(THOUSAND, str(study), str(folder / "out")) for _ in range(3)]
+    seen = runs[0]["resident_mb_each_100"]
+    half = seen[len(seen) // 2 :]
+    return {
+        "samples": n_samples,
+        "first": runs[0],
+        "again": runs[1:],
+        "slope_mb_per_100_second_half": (half[-1] - half[0]) / max(1, len(half) - 1),
+        "kept_on_disk_mb": sum(p.stat().st_size for p in (folder / "out" / ".work").rglob("*.result")) / 1e6,
+        "files": {p.name: p.stat().st_size for p in sorted((folder / "out").glob("[!.]*")) if p.is_file()},
+    }
+
+
+def _alone(program: str, *arguments: str) -> dict[str, Any]:
+    start = time.perf_counter()
+    out = subprocess.run([sys.executable, "-c", program, *arguments], check=True, capture_output=True, text=True).stdout
+    return json.loads(out) | {"process_s": time.perf_counter() - start}
+
+
+def cluster(folder: Path, n_files: int) -> dict[str, Any]:
+    """Two local workers of Dask against two local processes, both started and warm."""
+    from distributed import LocalCluster
+
+    from immunoprofile.cohort import open_cluster
+
+    sheet, gates = make_batch(folder, n_files), str(folder / "gates.toml")
+    found: dict[str, Any] = {}
+    with ProcessPoolExecutor(2, mp_context=get_context("forkserver")) as pool:
+        profile(sheet, gates, folder / "out", executor=pool, width=2)
+        found["two_processes"] = timed(lambda: profile(sheet, gates, folder / "out", executor=pool, width=2))[0]
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as local,
+        open_cluster(local.scheduler_address) as (executor, width),
+    ):
+        profile(sheet, gates, folder / "out", executor=executor, width=width)
+        found["dask"] = timed(lambda: profile(sheet, gates, folder / "out", executor=executor, width=width))[0]
+    found["dask_times_processes_wall"] = found["dask"]["wall_s"] / found["two_processes"]["wall_s"]
+    return found
+
+
+CASES = {"speed": speed, "workers": workers, "thousand": thousand, "cluster": cluster}
+
+
+def main() -> None:
+    """Run the cases asked for; print and write what was found."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--only", nargs="+", choices=CASES, default=list(CASES))
+    arguments.add_argument("--files", type=int, default=FILES)
+    options = arguments.parse_args()
+    file = RESULTS / "batch.json"
+    result = json.loads(file.read_text()) if file.exists() else {"benchmark": "batch"}
+    for name in options.only:
+        with tempfile.TemporaryDirectory() as folder:
+            found = CASES[name](Path(folder), options.files)
+        found["load_average"] = round(os.getloadavg()[0], 1)
+        result[name] = found
+        print(name, json.dumps(found, indent=2), flush=True)
+        result |= {"versions": versions(), "machine": {"system": platform.system(), "machine": platform.machine()}}
+        if options.files == FILES:
+            RESULTS.mkdir(exist_ok=True)
+            file.write_text(json.dumps(result, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
