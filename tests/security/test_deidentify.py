@@ -15,9 +15,10 @@ import pandas as pd
 import pytest
 
 from immunoprofile.cohort import finished, run_study
+from immunoprofile.cohort.journal import Journal
 from immunoprofile.cohort.results import write_results
 from immunoprofile.columns import FAILURES
-from immunoprofile.errors import StudyError
+from immunoprofile.errors import OutputError, StudyError
 from immunoprofile.fcs import ChannelSpec, read_fcs, write_fcs
 from immunoprofile.report import write_report
 from immunoprofile.selftest.known import RESPONSE, TARGETS
@@ -28,6 +29,7 @@ from immunoprofile.study.deidentify import (
     deidentify_study,
     forget_places,
     read_key,
+    refuse_named_folder,
     shift_of,
     withhold_details,
 )
@@ -210,3 +212,19 @@ def test_notes__keep_the_lot_as_a_code() -> None:
         [Sample("S", Path("x"), note="Zebedee, lot A12"), Sample("T", Path("x"), note="LOT A12")], KEY
     )
     assert found[0].note == found[1].note == f"lot {code_of(KEY, 'lot', 'lot a12')}"
+
+
+@pytest.mark.parametrize(
+    ("facts", "refused"),
+    [([{}], True), ([{"deidentified": True}], False), ([{"deidentified": True}, {}], True), ([], False)],
+    ids=["named", "coded", "both", "new"],
+)
+def test_folder__with_names_is_refused(tmp_path: Path, facts: list[dict], refused: bool) -> None:
+    for fact in facts:
+        Journal(tmp_path).note("run-started", **fact)
+    if not refused:
+        refuse_named_folder(tmp_path)
+        return
+    with pytest.raises(OutputError) as caught:
+        refuse_named_folder(tmp_path)
+    assert "Give a new folder with --out." in str(caught.value)

@@ -14,16 +14,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from immunoprofile.errors import StudyError
+from immunoprofile.errors import OutputError, StudyError
 from immunoprofile.study.load import Study
 from immunoprofile.study.overrides import Overrides
 from immunoprofile.study.samples import Sample
@@ -192,6 +194,41 @@ def withhold_details(failures: pd.DataFrame) -> pd.DataFrame:
         )
     ]
     return failures.assign(message=pd.array(words, dtype="string"))
+
+
+def refuse_named_folder(folder: Path) -> None:
+    """Refuse a folder in which a run with names has worked: its journal and kept results would give them away.
+
+    Raises
+    ------
+    OutputError
+        The journal has a run that was not noted as ``deidentified``, or cannot be read.
+
+    Notes
+    -----
+    Call it before the run, which then notes ``deidentified=True`` where it begins.
+    """
+    path = folder / "journal.jsonl"
+    try:
+        lines = path.read_bytes().splitlines() if path.exists() else []
+        starts = [entry for line in lines if (entry := _entry(line)).get("event") == "run-started"]
+    except OSError:
+        starts = [{}]
+    if any(entry.get("deidentified") is not True for entry in starts):
+        raise OutputError(
+            "holds results with names, which a de-identified run beside them would not hide",
+            path=folder,
+            code="OUTPUT-EXISTS",
+            remedy="Give a new folder with --out.",
+        )
+
+
+def _entry(line: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def forget_places(folder: Path) -> None:
