@@ -37,6 +37,7 @@ def load_results(folder: Path) -> Results:
     tables = {name: read_table(name, path) for name, path in present.items()}
     manifest = read_manifest(folder) or {}
     always = {name: tables.get(name, build_frame(TABLES[name], [])) for name in _ALWAYS}
+    later: dict[str, Any] = {name: tables.get(name) for name in _LATER}
     return Results(
         study_id=str(manifest.get("options", {}).get("study_id", "")),
         folder=folder,
@@ -45,7 +46,7 @@ def load_results(folder: Path) -> Results:
         plan={str(k): str(v) for k, v in manifest.get("plan", {}).items()},
         files=tuple(present.values()),
         **always,
-        **{name: tables.get(name) for name in _LATER},
+        **later,
     )
 
 
