@@ -90,6 +90,20 @@ def test_summary__failed_samples_are_counted_and_named(small):
     assert "Failed (read): P9-BL: P9.fcs: file does not exist. Check the path." in text
 
 
+def test_summary__one_cause_is_told_once_with_all_it_struck(small):
+    failures = [
+        {
+            "item_id": name, "item_kind": "sample", "stage": "gate", "code": "PANEL-MISSING",
+            "message": f'{name}.fcs: panel: template th needs "CCR6", which this file has not.',
+        }
+        for name in ("P9-BL", "P9-W4")
+    ]  # fmt: skip
+    text = text_of(small.results(failures=failures))
+    assert "2 failed." in text
+    assert "Failed (gate): P9-BL, P9-W4: P9-BL.fcs: panel: template th needs" in text
+    assert text.count("template th needs") == 1
+
+
 def test_summary__subjects_without_a_pair_are_named_with_the_reason(small):
     rows = [r for r in small.populations() if r["sample_id"] != "N3-W4"]
     text = text_of(small.results(rows))

@@ -81,6 +81,12 @@ def write_figures(
     try:
         with drawn_alike():
             drawn, notes = draw_figures(results, folder, sample=sample)
+            texts = {out / f"{d.name}.txt": d.caption_text() for d in drawn}
+            if not force:
+                figures = [path.with_suffix(f".{kind}") for path in texts]
+                refuse_existing(
+                    *figures, *texts, remedy="Give another folder with --out, or --force to write over them."
+                )
             files = {out / f"{d.name}.{kind}": render(d.figure, kind) for d in drawn}
     except ImportError as problem:
         raise OutputError(
@@ -92,9 +98,6 @@ def write_figures(
             "holds nothing to draw", path=folder, code="FIGURES-EMPTY",
             remedy="Give the results folder of run, or of compare with a response.",
         )  # fmt: skip
-    texts = {path.with_suffix(".txt"): d.caption_text() for path, d in zip(files, drawn, strict=True)}
-    if not force:
-        refuse_existing(*files, *texts, remedy="Give another folder with --out, or --force to write over them.")
     for path, data in files.items():
         write_bytes(path, data)
         write_text(path.with_suffix(".txt"), texts[path.with_suffix(".txt")])

@@ -276,11 +276,15 @@ class _Panel:
     def _report_missing(self, name: str) -> None:
         if name in self.reported:
             return
+        first = not self.reported
         self.reported.add(name)
         marker = self.markers.get(name, Marker(name, (name,)))
-        known = [
-            n for c in self.channels for n in ((c.detector,) if marker.by_detector else (c.marker, c.detector)) if n
-        ]
+        # A channel by one name: the marker says more, and a long list hides what is missing.
+        known = [(None if marker.by_detector else c.marker) or c.detector for c in self.channels]
+        remedy = (
+            f"{closest(marker.names[0], known)} Add the file's name to the marker's names in the template, or use the "
+            "template of this panel."
+        )
         aliases = "" if marker.names == (name,) else f" (known as {', '.join(map(printable, marker.names))})"
         self.problems.append(
             Problem(
@@ -288,8 +292,7 @@ class _Panel:
                 where="panel",
                 expected=name,
                 found=", ".join(known),
-                remedy=f"{closest(marker.names[0], known)} Add the file's name to the marker's names in the template, "
-                "or use the template of this panel.",
+                remedy=remedy if first else None,
                 code="PANEL-MISSING",
             )
         )

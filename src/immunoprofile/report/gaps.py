@@ -30,16 +30,28 @@ def gap_sections(results: Results, names: Names) -> list[Section]:
     return [s for s in sections if s.sentences]
 
 
+def _causes(failures: pd.DataFrame) -> list[tuple[tuple[str, str, str], list[str]]]:
+    """Stage, code and message of each cause, and whom it struck: many files can fail for one reason."""
+    found: dict[tuple[str, str, str], tuple[str, list[str]]] = {}
+    for row in failures.to_dict("records"):
+        message, item = str(row["message"]), str(row["item_id"])
+        # One cause: the same words but for the file's name, which stands first.
+        cause = (str(row["stage"]), str(row["code"]), message.split(": ", 1)[-1].replace(item, ""))
+        found.setdefault(cause, (message, []))[1].append(printable(item, 60))
+    return [((stage, code, message), struck) for (stage, code, _), (message, struck) in found.items()]
+
+
 def _missing(results: Results, names: Names) -> Iterator[str]:
     failed = results.failures[results.failures["item_kind"] == "sample"]
     if results.n_samples:
         lost = f"; {len(failed)} failed" if len(failed) else ", none failed"
         yield f"{counted(results.n_samples, 'sample')} asked for{lost}."
-    shown = results.failures.head(_MOST_FAILURES).to_dict("records")
-    for row in shown:
-        yield f"Failed ({printable(row['stage'])}): {printable(row['item_id'], 60)}: {printable(row['message'], 400)}"
-    if len(results.failures) > len(shown):
-        yield f"{len(results.failures) - len(shown)} more failures are in the table failures."
+    causes = _causes(results.failures)
+    for (stage, _, message), struck in causes[:_MOST_FAILURES]:
+        yield f"Failed ({printable(stage)}): {listed(struck)}: {printable(message, 400)}"
+    hidden = sum(len(struck) for _, struck in causes[_MOST_FAILURES:])
+    if hidden:
+        yield f"{hidden} more failures are in the table failures."
     yield from _left_out(results, names)
     yield from _without_response(results)
 
