@@ -14,6 +14,7 @@ from immunoprofile.provenance import refuse_existing, write_bytes
 from immunoprofile.report.exports.immport import to_immport
 from immunoprofile.report.exports.loaders import to_loaders
 from immunoprofile.report.exports.phenotype import to_cp
+from immunoprofile.report.exports.ranges import to_ranges_csv
 from immunoprofile.report.exports.spreadsheet import to_spreadsheet_csv
 from immunoprofile.report.exports.transport import to_stata, to_xpt
 
@@ -35,7 +36,12 @@ class Exported:
 
 
 def _wide(results: Results) -> Rendered:
-    return Rendered({"populations_wide.csv": to_spreadsheet_csv(_needed(results))})
+    populations = _needed(results)
+    files = {
+        "populations_wide.csv": to_spreadsheet_csv(populations),
+        "reference_ranges.csv": to_ranges_csv(populations),
+    }
+    return Rendered(files)
 
 
 def _xpt(results: Results) -> Rendered:
