@@ -139,12 +139,14 @@ def show_forecast(forecast: Forecast, *, as_json: bool) -> None:
 
 def show_results(results: Results, *, as_json: bool) -> None:
     """Print what a run gave, for people or for programs, and list its failures."""
-    from immunoprofile.report import render_summary
+    from immunoprofile.report import render_summary, render_table
 
     if as_json:
         show_json(describe_results(results))
     else:
         show(*render_summary(results))
+        table = render_table(results)
+        show(*([""] if table else []), *table)
     failed = describe_failures(results.failures.to_dict("records"))
     complain(*shortened(failed, "kinds of failures"))
 

@@ -1,17 +1,19 @@
-"""Results for people: the end of a run on the terminal, one page that needs nothing but itself, figures for papers.
+"""Results for people: the end of a run on the terminal, and one page that needs nothing but itself.
 
 The room shows and computes nothing new. `answers` says what came out and `gaps` what is missing, both as sections of
-sentences that `summary` lays out for the terminal and `page` for the browser. The page adds `charts` (flow, platelets,
-shifts, forest, quality, thresholds), tables of subjects (`tables`) and of samples (`sample_tables`), the matrices
-(`compensation`), and every gate in every sample: `pictures` reads the histograms that gating left behind, `png` and
-`gates_drawn` draw them, `gallery` lays them out as contact sheets. Wording is guarded here: estimate and interval
-before p, no stars, "not tested" in numbers, and no word that calls a change an effect. `meanings` explains every code,
-`names` and `numbers` write populations and figures. `folder` reads a results folder back, so that a page can be made
-from tables alone. Text from files passes through `printable` and is escaped, in `svg` or by Jinja.
+sentences that `summary` lays out for the terminal and `page` for the browser; `terminal` ends a run with one table. The
+page adds `charts` (flow, platelets, shifts, forest, quality, thresholds), tables of subjects (`tables`) and of samples
+(`sample_tables`), the matrices (`compensation`), and every gate in every sample: `pictures` reads the histograms that
+gating left behind, `png` and `gates_drawn` draw them, `gallery` lays them out as contact sheets. Wording is guarded
+here: estimate and interval before p, no stars, "not tested" in numbers, and no word that calls a change an effect.
+`meanings` explains every code, `names` and `numbers` write populations and figures. `folder` reads a results folder
+back, so that a page can be made from tables alone. Text from files passes through `printable` and is escaped, in `svg`
+or by Jinja.
 """
 
 from immunoprofile.report.folder import load_results
 from immunoprofile.report.page import write_report
 from immunoprofile.report.summary import render_response, render_sections, render_summary
+from immunoprofile.report.terminal import render_table
 
-__all__ = ["load_results", "render_response", "render_sections", "render_summary", "write_report"]
+__all__ = ["load_results", "render_response", "render_sections", "render_summary", "render_table", "write_report"]
