@@ -95,6 +95,26 @@ def test_verify__finds_every_flipped_bit_of_the_manifest(spoilable: Path) -> Non
         assert names(verify_folder(spoilable / "results").differences, "manifest")
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"{}",
+        b"[]",
+        b'{"event":[]}',
+        b'{"time":1,"event":{},"prev":null}',
+        b'"x"',
+        b"\xff\xfe",
+        b"[" * 200_000,
+        b'{"prev":"0"}',
+    ],
+    ids=["empty", "list", "event-list", "wrong-types", "text", "bytes", "deep", "prev-alone"],
+)
+def test_verify__a_journal_that_ends_in_anything_is_a_difference_and_no_crash(spoilable: Path, line: bytes) -> None:
+    with (spoilable / "results" / JOURNAL).open("ab") as stream:
+        stream.write(line + b"\n")
+    assert names(verify_folder(spoilable / "results").differences, "journal")
+
+
 def test_verify__finds_a_manifest_that_was_changed_with_care(spoilable: Path) -> None:
     path = spoilable / "results" / "manifest.json"
     path.write_text(path.read_text().replace('"baseline": "BL"', '"baseline": "W4"'))

@@ -48,7 +48,10 @@ def check_history(folder: Path, manifest_sha256: str) -> History:
         return History(unseen=("the journal: there is none",))
     content = path.read_bytes()
     lines = content.split(b"\n")
-    broken = [f"line {b.line} {b.what}" for b in check_journal(folder)]
+    try:
+        broken = [f"line {b.line} {b.what}" for b in check_journal(folder)]
+    except RecursionError:
+        return History(broken=("a line of it is nested as deeply as no line of ours",))
     entries = [(n, _entry(line)) for n, line in enumerate(lines, start=1) if line]
     broken += [f"line {n} is not as this program writes it" for n in _odd(lines)]
     if not content.endswith(b"\n") or not entries or entries[-1][1] is None:
@@ -58,7 +61,7 @@ def check_history(folder: Path, manifest_sha256: str) -> History:
 
 
 def _of_manifest(n_lines: int, broken: list[str], entries: list[dict[str, Any]], sha256: str) -> History:
-    if entries[-1]["event"] != _FINISHED:
+    if entries[-1].get("event") != _FINISHED:
         return History(n_lines, (*broken, "it does not end with a run that finished"))
     noted = entries[-1].get("manifest_sha256")
     if noted is None:
@@ -85,7 +88,7 @@ def _odd(lines: list[bytes]) -> list[int]:
 
 def _is_ours(line: bytes, entry: dict[str, Any]) -> bool:
     names = list(entry)
-    if names[:2] != ["time", "event"] or names[-1] != "prev" or entry["event"] not in _EVENTS:
+    if names[:2] != ["time", "event"] or names[-1] != "prev" or str(entry["event"]) not in _EVENTS:
         return False
     try:
         moment = datetime.fromisoformat(entry["time"])
