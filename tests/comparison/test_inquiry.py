@@ -6,8 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from immunoprofile.comparison.inquiry import answer_plan
+from immunoprofile.comparison.forecast import ask_prediction
+from immunoprofile.comparison.hierarchy import parents_of
+from immunoprofile.comparison.inquiry import answer_plan, pair_plan
 from immunoprofile.comparison.plan import Facts, Medicine, Plan, read_facts
+from immunoprofile.comparison.selection import check_evidence
 from immunoprofile.errors import InputError
 
 VISITS = {"BL": -1, "W2": 14, "W4": 28, "W8": 56}
@@ -242,6 +245,39 @@ def test_answer_plan__the_hierarchy_is_asked_on_request_only(plan, facts, answer
     asked = Plan("BL", ("W4",), (PRIMARY,), sensitivity=False, hierarchy={"th1": "cd4", "th2": "cd4"})
     rows = answer_plan(populations(), asked, facts)[1].query("question == 'hierarchy'")
     assert set(rows["pop_id"]) == {"cd4", "th1", "th2"}
+
+
+def test_answer_plan__prediction_is_made_on_request_only(plan, facts, answers):
+    assert not (answers["question"] == "prediction").any()
+    evidence = check_evidence(pair_plan(populations(), plan, facts), facts.responders(None)[0], None)
+    key = next(k for k in evidence.keys if k.pop_id == "treg")
+    row = ask_prediction(evidence, [key], plan, None, permutations=3)[0]
+    # p of 3 permutations can be 1/4, 2/4, 3/4 or 1; the reference of noise stands in the note.
+    assert row["p_raw"] * 4 == int(row["p_raw"] * 4)
+    assert 0.0 <= row["estimate"] <= 1.0
+    assert "features of pure noise, picked by looking" in row["note"]
+
+
+def test_answer_plan__a_response_table_without_rescue_days_is_said(plan):
+    known = response()
+    without = known.drop(columns=[c for c in known.columns if c == "first_rescue_day"])
+    found = answer_plan(populations(), plan, Facts(without))[1]
+    row = one(found, sensitivity="without_samples_after_rescue")
+    assert row["flags"] == "NOT_AVAILABLE"
+    assert "samples after rescue treatment stay in all answers" in row["note"]
+
+
+@pytest.mark.parametrize(
+    ("pops", "parents"),
+    [
+        ([("treg", "cd4", 500), ("treg", "lymph", 2_000), ("cd4", "lymph", 2_000)], {"treg": "cd4", "cd4": "lymph"}),
+        ([("cd4", "cd4", 10)], {}),
+    ],
+    ids=["nearest denominator", "itself"],
+)
+def test_parents_of__the_smallest_denominator_lies_nearest(pops, parents):
+    rows = [{"pop_id": p, "denom_id": d, "denom_count": n} for p, d, n in pops]
+    assert parents_of(pd.DataFrame(rows)) == parents
 
 
 def test_answer_plan__is_the_same_twice_and_in_any_order(plan, facts):

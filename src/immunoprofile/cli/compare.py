@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,8 @@ _NEEDED = {
     "--measure", type=click.Choice(["logit_frac", "log_cells_per_ul", "log_mfi", "asinh_mfi"]), default="logit_frac",
     show_default=True, help="Scale of the comparison.",
 )  # fmt: skip
+@click.option("--hierarchy", is_flag=True, help="Test down the tree of populations as well (Meinshausen).")
+@click.option("--predict", is_flag=True, help="Ask how well baseline cells predict response; takes minutes.")
 @click.option("--definition", metavar="ID", help="Response definition.  [default: iwg-2009, else the first]")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="For what is drawn by chance.")
 @out_option("Folder for the tables.", required=True)
@@ -67,6 +70,8 @@ def compare(
     subjects: Path | None,
     treatments: Path | None,
     measure: str,
+    hierarchy: bool,
+    predict: bool,
     definition: str | None,
     seed: int,
     out: Path,
@@ -78,22 +83,26 @@ def compare(
     table has first_rescue_day, window samples from that day on are left out. A sensitivity analysis that these tables
     cannot answer is listed with the reason.
     """
-    from immunoprofile.comparison import Plan, answer_plan, read_facts
+    from immunoprofile.comparison import Plan, answer_plan, parents_of, read_facts
     from immunoprofile.tables import read_table
 
+    if (hierarchy or predict) and response is None:
+        raise click.UsageError("--hierarchy and --predict are about response: give --response as well")
     table = read_table("populations", populations, required=_NEEDED["populations"])
     responses = None if response is None else read_table("response", response, required=_NEEDED["response"])
     judged = None if counts is None else read_table("response_counts", counts, required=_NEEDED["response_counts"])
     sheets = [_sheet(path) for path in (subjects, treatments)]
     plan = Plan(
         baseline, window, tuple(_named(t, measure) for t in primary), tuple(_named(t, measure) for t in secondary),
-        tuple(_divided(t) for t in ratio), measure=measure, definition=definition, seed=seed,
+        tuple(_divided(t) for t in ratio), measure=measure, definition=definition, seed=seed, predict=predict,
+        hierarchy=_tree(table, parents_of) if hierarchy else None,
     )  # fmt: skip
     facts = read_facts(*sheets, response=responses, counts=judged, batches=_batches(table))
     change, association = answer_plan(table, plan, facts)
     options = {
         "baseline": baseline, "window": list(window), "measure": measure, "primary": list(plan.primary),
         "secondary": list(plan.secondary), "ratios": list(plan.ratios), "definition": definition, "seed": seed,
+        "hierarchy": hierarchy, "predict": predict,
     }  # fmt: skip
     given = {
         "populations": populations, "response": response, "response_counts": counts, "subjects": subjects,
@@ -121,11 +130,20 @@ def _divided(text: str) -> dict[str, str]:
     return {"numerator": above.strip(), "denominator": below.strip()}
 
 
+def _tree(table: pd.DataFrame, parents_of: Callable[[pd.DataFrame], dict[str, str]]) -> dict[str, str]:
+    """The tree of populations of a table that names denominators and their counts."""
+    missing = [c for c in ("denom_id", "denom_count") if c not in table.columns]
+    if missing:
+        raise click.UsageError(f"--hierarchy needs a populations table with {' and '.join(missing)}")
+    return parents_of(table)
+
+
 def _tell_unasked(association: pd.DataFrame) -> None:
     """What these tables cannot answer, and why."""
     unasked = association[association["flags"].str.contains("NOT_AVAILABLE", na=False)]
     for row in unasked.itertuples():
-        tell(f"Not asked: {row.sensitivity} of {row.pop_id}: {str(row.note).removeprefix('could not be asked: ')}.")
+        why = str(row.note).removeprefix("could not be asked: ").rstrip(".")
+        tell(f"Not asked: {row.sensitivity} of {row.pop_id}: {why}.")
 
 
 def _sheet(path: Path | None) -> pd.DataFrame | None:

@@ -10,7 +10,7 @@ import pandas as pd
 from immunoprofile.cohort.cuts import settle_study, thaw_study
 from immunoprofile.cohort.overrides import overridden
 from immunoprofile.cohort.placement import Work, found_in_data, place_gates, place_otherwise
-from immunoprofile.comparison import Facts, Plan, answer_plan, read_facts
+from immunoprofile.comparison import Facts, Plan, answer_plan, parents_of, read_facts
 from immunoprofile.errors import StudyError
 from immunoprofile.gating import GatingTemplate
 from immunoprofile.gating.gates import Pool
@@ -50,6 +50,8 @@ def compare_study(
     """
     placements = place_primaries(populations, study, templates, jobs=jobs)
     plan, facts = study_plan(study, definition), study_facts(study, response, counts)
+    if study.analysis.hierarchy:
+        plan = replace(plan, hierarchy=parents_of(populations))
     return answer_plan(populations, plan, facts, placements=placements)
 
 
@@ -142,6 +144,7 @@ def study_plan(study: Study, definition: str) -> Plan:
         response_day=analysis.response_day,
         recent_rituximab_days=analysis.recent_rituximab_days,
         infusions=analysis.planned_infusions,
+        predict=analysis.predict,
     )
 
 

@@ -14,7 +14,7 @@ of one change table.
 `outcomes` (time to response, duration, doses, predictors), `companions` (platelets of the same days), and always the
 sensitivity analyses: `variations` (other samples, subjects, definitions, scales), `models`, `timing` (landmark,
 direction), `placement` (gates moved within their tolerance). `batches` and `guards` warn and refuse; `prediction`
-runs only when asked; `wording` says one row in a sentence.
+runs only when asked (`forecast` makes it a row); `wording` says one row in a sentence.
 
 The unit of analysis is the subject, never the cell; every test is two-sided; and whatever cannot be tested is
 still a row, with its numbers and the reason. There is no control arm: a change is a change, not an effect.
@@ -43,6 +43,7 @@ from immunoprofile.comparison.association import associate
 from immunoprofile.comparison.change import paired_change
 from immunoprofile.comparison.correlation import kendall, oldham, repeated_measures_correlation, spearman
 from immunoprofile.comparison.firth import firth_logistic
+from immunoprofile.comparison.hierarchy import parents_of
 from immunoprofile.comparison.inquiry import answer_plan, pair_plan
 from immunoprofile.comparison.measures import (
     MEASURES,
@@ -98,6 +99,7 @@ __all__ = [
     "oldham",
     "pair_plan",
     "paired_change",
+    "parents_of",
     "rank_sum",
     "rank_sum_null",
     "read_facts",

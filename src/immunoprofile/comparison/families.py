@@ -71,6 +71,8 @@ def ask_hierarchy(
     """Differences by response over the tree of populations, from the whole down (on request only)."""
     inner = set(parents.values())
     family = [s for s in selections if s.key.measure == "logit_frac" and s.key.pop_id not in inner and _tellable(s)]
+    # Of several fractions of one population that of its parent is the leaf.
+    family.sort(key=lambda s: (s.key.pop_id, s.key.denom_id != parents.get(s.key.pop_id)))
     family = list({s.key.pop_id: s for s in reversed(family)}.values())[::-1]
     if not family:
         return []

@@ -6,12 +6,25 @@ shift while all CD4 T cells do not.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 
 from immunoprofile.comparison.relabeling import Floats
 from immunoprofile.comparison.stepdown import own_p
+
+
+def parents_of(populations: pd.DataFrame) -> dict[str, str]:
+    """Population to its parent: of its denominators the one with the fewest events, which lies nearest above it."""
+    rows = populations[["pop_id", "denom_id", "denom_count"]].dropna()
+    totals = rows.groupby(["pop_id", "denom_id"], sort=True)["denom_count"].mean()
+    found: dict[str, tuple[float, str]] = {}
+    for (pop, denominator), events in totals.items():
+        if pop != denominator:
+            found[str(pop)] = min(found.get(str(pop), (math.inf, "")), (float(events), str(denominator)))
+    return {pop: denominator for pop, (_, denominator) in found.items()}
 
 
 def hierarchical_min_p(

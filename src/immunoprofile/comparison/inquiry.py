@@ -13,6 +13,7 @@ from immunoprofile.comparison.batches import batch_flags
 from immunoprofile.comparison.change import paired_change
 from immunoprofile.comparison.checks import numbers
 from immunoprofile.comparison.companions import ask_platelets
+from immunoprofile.comparison.forecast import ask_prediction
 from immunoprofile.comparison.models import ask_models
 from immunoprofile.comparison.outcomes import (
     ask_dose_trends,
@@ -37,7 +38,7 @@ Placements = Mapping[tuple[str, str], Mapping[str, pd.DataFrame]]
 
 NO_EVENTS = "the events are not at hand, so no gate can be moved"
 
-_BY_RESPONSE = frozenset({"group_diff", "landmark", "predictor"})
+_BY_RESPONSE = frozenset({"group_diff", "landmark", "predictor", "prediction"})
 
 
 def pair_plan(populations: pd.DataFrame, plan: Plan, facts: Facts) -> pd.DataFrame:
@@ -103,6 +104,7 @@ def answer_plan(
     )  # fmt: skip
     first = find_keys(evidence.keys, plan.primary)
     rows += _outcome_rows(evidence, first, plan, facts, definition)
+    rows += ask_prediction(evidence, first, plan, definition) if plan.predict else []
     if plan.sensitivity:
         for key in first:
             rows += _sensitivity_rows(populations, key, plan, facts, definition)

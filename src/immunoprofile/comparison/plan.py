@@ -51,6 +51,8 @@ class Plan:
         False leaves out the sensitivity analyses, which the plan always asks for.
     hierarchy
         Population to its parent population: asks for Meinshausen's hierarchy over the exploratory family.
+    predict
+        Asks how well response can be predicted from the baseline of all populations; never done unasked.
     """
 
     baseline: str
@@ -69,6 +71,7 @@ class Plan:
     infusions: int = PLANNED_INFUSIONS
     sensitivity: bool = True
     hierarchy: Mapping[str, str] | None = None
+    predict: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,9 @@ def _variations(rows: pd.DataFrame, key: Key, plan: Plan, facts: Facts, definiti
         yield _concentrations(rows)
     yield _without_low_events(rows)
     yield from _subject_subsets(rows, plan, facts)
+    if facts.response is not None and facts.first_rescue(definition) is None:
+        why = "the response table has no first_rescue_day, so window samples after rescue treatment stay in all answers"
+        yield Variation("without_samples_after_rescue", "", why_not=why)
     if facts.first_rescue(definition):
         yield Variation("with_samples_after_rescue", "samples after rescue stay (treatment policy)", with_rescued=True)
     for other in _other_definitions(facts, definition):

@@ -48,7 +48,7 @@ def answer_sections(results: Results, names: Names) -> list[Section]:
         sections = [
             Section("Primary endpoint", tuple(_primary(rows, names))),
             Section("Association with response", tuple(_difference(rows, names))),
-            Section("Other populations", tuple(_others(rows, names))),
+            Section("Other populations", (*_others(rows, names), *_on_request(rows, names))),
             Section("Asked otherwise (sensitivity)", tuple(sensitivity_sentences(rows, names))),
         ]
     if results.response is not None:
@@ -157,6 +157,22 @@ def _others(rows: list[Row], names: Names) -> Iterator[str]:
                 f"tested and adjusted together; the smallest adjusted p is that of {names.measured(best)} "
                 f"({_estimate(best)}, adjusted {p_value(best['p_adj'])})."
             )
+
+
+def _on_request(rows: list[Row], names: Names) -> Iterator[str]:
+    """Hierarchical testing and prediction, where the plan asked for them."""
+    nodes = [r for r in rows if r["question"] == "hierarchy"]
+    if nodes:
+        small = [names.population(r["pop_id"]) for r in nodes if float(r["p_adj"]) <= ALPHA]
+        where = f"at or below {ALPHA:g} at {listed(small, 8)}" if small else f"nowhere at or below {ALPHA:g}"
+        tests = 0 if absent(nodes[0]["n_tests"]) else int(nodes[0]["n_tests"])
+        yield (
+            f"Exploratory, difference by response down the tree of populations ({_groups(nodes[0])}, "
+            f"{counted(tests, 'leaf', 'leaves')}): adjusted p {where} (Meinshausen)."
+        )
+    for row in (r for r in rows if r["question"] == "prediction"):
+        start = f"Prediction of response from baseline, on request: {_groups(row)}"
+        yield f"{start}, {printable(row['note'], 400)}."
 
 
 def rate_sentences(response: pd.DataFrame, own: str | None) -> Iterator[str]:

@@ -100,6 +100,8 @@ class Analysis(Strict):
     response_day: Days = 84
     recent_rituximab_days: Days = 183
     planned_infusions: Days = 4
+    hierarchy: bool = False
+    predict: bool = False
 
 
 class StudyPlan(Strict):
