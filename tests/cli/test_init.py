@@ -40,7 +40,8 @@ def test_init__a_file_chooses_by_its_channels(immunoprofile, cohort, tmp_path):
     sample = next((cohort / "fcs").glob("*.fcs"))
     outcome = immunoprofile("init", tmp_path / "mine", "--panel", sample)
     assert outcome.stdout.startswith("Template immune14: its 14 markers are all in the panel")
-    assert "treg" in outcome.stdout.splitlines()[0]
+    assert "tcell_memory, tbnk, treg fit too and use fewer" in outcome.stdout.replace("\n", " ")
+    assert max(map(len, outcome.stdout.partition("study.toml")[0].splitlines()[:-1])) <= 80
 
 
 def test_init__a_template_named_beside_the_panel_must_fit_it():

@@ -13,7 +13,8 @@ import pytest
 
 from immunoprofile.errors import InputError, OutputError
 from immunoprofile.figures import draw_figures, write_figures
-from immunoprofile.figures.drawn import Subjects, wrapped
+from immunoprofile.figures.drawn import Subjects, rows_of, wrapped
+from immunoprofile.figures.forest import _chosen
 from immunoprofile.figures.style import GROUPS, drawn_alike
 from immunoprofile.report import load_results
 
@@ -83,6 +84,15 @@ def test_forest__estimates_stand_at_the_effects_of_the_table(drawn, results):
     marks = [line.get_xdata()[0] for line in axes.lines if line.get_marker() in {"o", "D"}]
     assert set(marks) <= set(rows["effect"])
     assert len(marks) == len(rows[["pop_id", "denom_id", "scale"]].drop_duplicates())
+
+
+def test_forest__a_sensitivity_analysis_never_stands_for_the_plan(results):
+    rows = rows_of(results.association[results.association["sensitivity"].isna()])
+    asked = [r for r in rows if (r["question"], r["pop_id"], r["denom_id"]) == ("group_diff", "treg", "cd4")]
+    planned = next(r for r in asked if r["role"] == "secondary")
+    other = {**planned, "role": "sensitivity", "method": "ancova", "effect": 9.0}
+    chosen = _chosen([other, {**planned, "effect": 1.5}])
+    assert [(r["role"], r["effect"]) for r in chosen.values()] == [("secondary", 1.5)]
 
 
 def test_forest__every_row_names_its_denominator_and_its_n(drawn):

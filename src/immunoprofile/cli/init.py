@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from immunoprofile.cli.console import show
+from immunoprofile.cli.console import WIDTH, show
 from immunoprofile.cli.options import file_argument, verbosity_options
+from immunoprofile.errors import printable
 
 
 @click.command()
@@ -28,7 +29,7 @@ def init(folder: Path, panel: str | None, template: str | None) -> None:
 
     choice = choose_template(panel, template)
     written = write_starter(folder, choice)
-    show(f"Template {choice.template.id}: {choice.why}.")
+    show(click.wrap_text(f"Template {printable(choice.template.id)}: {choice.why}.", WIDTH))
     show(*(str(path) for path in written))
     show(
         "",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _ROW = 0.19
 """Inches a row."""
 _MARGIN = 0.85
-_ROLES = ("primary", "secondary", "sensitivity", "exploratory")
+_ROLES = ("primary", "secondary", "exploratory", "sensitivity")
 
 _QUESTIONS = (
     ("overall_change", "Change in all subjects", "window / baseline"),
@@ -48,7 +48,7 @@ def _key(row: Row) -> Key:
 
 
 def _chosen(rows: Sequence[Row]) -> dict[Key, Row]:
-    """One row a quantity: the one adjusted for baseline where there is one, else the one of the highest role."""
+    """One row a quantity: the plan's own answer, never a sensitivity analysis in its place."""
     found: dict[Key, Row] = {}
     for row in sorted(rows, key=_preference):
         if not absent(row["effect"]) and 0 < float(row["effect"]) < math.inf:
@@ -56,8 +56,8 @@ def _chosen(rows: Sequence[Row]) -> dict[Key, Row]:
     return found
 
 
-def _preference(row: Row) -> tuple[bool, int]:
-    return not str(row["method"]).startswith("ancova"), _ROLES.index(str(row["role"]))
+def _preference(row: Row) -> tuple[int, bool]:
+    return _ROLES.index(str(row["role"])), not str(row["method"]).startswith("ancova")
 
 
 def _ordered(chosen: Mapping[str, Mapping[Key, Row]], place: Mapping[str, int]) -> list[Key]:
@@ -104,7 +104,7 @@ def _panel(axes: Axes, keys: Sequence[Key], rows: Mapping[Key, Row], title: str,
 
 def _estimate(axes: Axes, place: int, row: Row, low: float, high: float) -> None:
     effect, adjusted = float(row["effect"]), str(row["method"]).startswith("ancova")
-    weight = "bold" if row["role"] in {"primary", "secondary"} or adjusted else "normal"
+    weight = "bold" if row["role"] in {"primary", "secondary"} else "normal"
     words, usable = f"{ratio(effect)}", not (absent(row["effect_lo"]) or absent(row["effect_hi"]))
     if usable:
         ends = [float(row[c]) for c in ("effect_lo", "effect_hi")]

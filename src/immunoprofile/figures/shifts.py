@@ -63,7 +63,7 @@ def _page(panels: Sequence[_Panel], number: int, of: int, subjects: Subjects) ->
     for place, (_, rows) in enumerate(panels):
         axes = figure.add_subplot(n_rows, COLUMNS, place + 1)
         seen |= _panel(axes, rows, subjects)
-        title_left(axes, wrapped(subjects.names.measured(rows[0], "measure"), 28, 3), 6.5)
+        title_left(axes, wrapped(subjects.names.measured(rows[0], "measure"), 26, 3), 6.5)
     legend_of_groups(figure, sorted(seen))
     name = "shifts" if of == 1 else f"shifts-{number}"
     return Drawn(name, figure, _caption(panels, number, of, subjects))
