@@ -43,5 +43,6 @@ def test_published_cohort__says_what_it_cannot_answer(answers):
     assert set(refused.index) == {
         "all_infusions", "cells_per_ul", "direction", "gate_placement", "highest_dose", "landmark",
         "stable_concomitant_treatment", "without_low_event_samples", "without_recent_rituximab",
+        "without_samples_after_rescue",
     }  # fmt: skip
     assert refused["gate_placement"] == "could not be asked: the events are not at hand, so no gate can be moved"

@@ -62,8 +62,9 @@ def _spread(rows: list[Row], start: str, noun: str) -> Iterator[str]:
         return
     low, high = min(known, key=lambda r: float(r["effect"])), max(known, key=lambda r: float(r["effect"]))
     p = sorted(float(r["p_raw"]) for r in known if not absent(r["p_raw"]))
-    text = f"{start} {ways}: {_word(low)} {_at(low)} to {_at(high)}"
-    text += f"; {p_value(p[0])} to {p_value(p[-1]).removeprefix(kept_together('p = '))}" if p else ""
+    text = f"{start} {ways}: {_word(low)} {_at(low)}" + (f" to {_at(high)}" if len(known) > 1 else "")
+    text += f"; {p_value(p[0])}" if p else ""
+    text += f" to {p_value(p[-1]).removeprefix(kept_together('p = '))}" if len(p) > 1 else ""
     small = [_name(r) for r in known if not absent(r["p_raw"]) and float(r["p_raw"]) <= ALPHA]
     text += (
         f"; p at or below {ALPHA:g} in {len(small)} of {len(p)}{f': {listed(small, 4)}' if small else ''}" if p else ""
