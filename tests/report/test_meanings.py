@@ -64,3 +64,11 @@ def test_explain_response__does_not_repeat_the_class(reason):
     words = meanings.explain_response(reason)
     assert words
     assert not words.startswith(("NE:", "NR:"))
+
+
+def test_explain_flag__of_a_quality_rule_leads_to_the_rule():
+    assert meanings.explain_flag("DELTA") == "DELTA: quality rule delta check was not met; see Quality"
+
+
+def test_explain_flag__an_unknown_one_stands_as_it_is():
+    assert meanings.explain_flag("NEVER_HEARD") == "NEVER_HEARD"

@@ -5,6 +5,7 @@ The codes of the response tables have their meanings in the platelets room; a ru
 
 from __future__ import annotations
 
+from functools import cache
 from types import MappingProxyType
 
 from immunoprofile.comparison.answer import ALPHA, MIN_PAIRS, MIN_PER_GROUP
@@ -13,6 +14,7 @@ from immunoprofile.comparison.questions import IMBALANCE, LOW_N
 from immunoprofile.errors import printable
 from immunoprofile.platelets import REASONS, SUBJECT_FLAGS
 from immunoprofile.populations import population_flags, status_meanings
+from immunoprofile.quality import load_quality_rules
 
 FLAGS = MappingProxyType(
     {
@@ -144,8 +146,18 @@ _ABSENT = MappingProxyType(
 
 def explain_flag(code: str) -> str:
     """A flag with its meaning: ``LOW_N: fewer than 12 subjects``."""
-    meaning = FLAGS.get(code) or SUBJECT_FLAGS.get(code)
+    meaning = FLAGS.get(code) or SUBJECT_FLAGS.get(code) or _of_rules().get(code)
     return f"{printable(code)}: {meaning[0].lower() + meaning[1:]}" if meaning else printable(code)
+
+
+@cache
+def _of_rules() -> dict[str, str]:
+    """The flags of quality rules; their own meaning is long, and stands under Quality."""
+    found: dict[str, str] = {}
+    for rule in load_quality_rules().rules:
+        if rule.flag:
+            found.setdefault(rule.flag, f"quality rule {rule.id.replace('_', ' ')} was not met; see Quality")
+    return found
 
 
 def explain_method(method: str) -> str:
