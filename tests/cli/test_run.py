@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from immunoprofile.report import load_results, render_summary
+from immunoprofile.report import load_results, render_summary, render_table
 
 
 def lines_of(path: Path) -> list[str]:
@@ -60,7 +60,8 @@ def test_run__results_go_beside_the_study_unless_told(immunoprofile, study):
 
 def test_run__prints_the_summary_on_standard_output_and_the_rest_on_standard_error(immunoprofile, study, finished):
     outcome = immunoprofile("run", study)
-    assert outcome.stdout.splitlines() == render_summary(load_results(finished))
+    results = load_results(finished)
+    assert outcome.stdout.splitlines() == [*render_summary(results), "", *render_table(results)]
     assert "gating: " in outcome.stderr
     assert "gating: " not in outcome.stdout
 
