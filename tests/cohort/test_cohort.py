@@ -46,7 +46,9 @@ def test_run_study__same_bytes_whatever_the_jobs(results, study_file: Path, tmp_
 
 def test_run_study__manifest_digests_every_output(results) -> None:
     manifest = json.loads((results.folder / "manifest.json").read_text())
-    assert set(manifest["outputs"]) == set(tables(results.folder))
+    pictures = {p.relative_to(results.folder).as_posix() for p in (results.folder / "pictures").iterdir()}
+    assert len(pictures) == results.n_samples
+    assert set(manifest["outputs"]) == set(tables(results.folder)) | pictures
     for name, digest in manifest["outputs"].items():
         assert digest_of_file(results.folder / name) == digest
     assert {"analysis", "response rule", "template immune14"} <= set(manifest["plan"])

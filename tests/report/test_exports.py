@@ -300,9 +300,7 @@ def test_export__missing_library_is_named_with_its_remedy(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyreadstat", None)
-    with pytest.raises(
-        OutputError, match=r'needs pyreadstat, which is not installed\. Install it with: pip'
-    ):
+    with pytest.raises(OutputError, match=r"needs pyreadstat, which is not installed\. Install it with: pip"):
         export_results(load_results(folder), name, tmp_path)
 
 

@@ -105,7 +105,8 @@ TOML = [
         'templat = "treg"',
         [
             "study.toml: panels.treg.template: is missing. Add template.",
-            'study.toml: panels.treg.templat: key "templat" is not known. Did you mean "template"? Known: "template", "frozen".',
+            'study.toml: panels.treg.templat: key "templat" is not known. Did you mean "template"? Known: '
+            '"template", "frozen".',
         ],
         id="unknown key in a panel",
     ),

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from immunoprofile.cohort.journal import FINISHED, Journal
-from immunoprofile.cohort.lock import hold_folder
+from immunoprofile.cohort.lock import hold_folder, remove_stale
 from immunoprofile.cohort.results import MANIFEST
 from immunoprofile.cohort.store import WORK, Store
 from immunoprofile.provenance import digest_of_file, write_json
@@ -106,6 +106,8 @@ def open_workplace(folder: Path, **facts: Any) -> Iterator[Workplace]:
             with contextlib.suppress(Exception):
                 place.keep_files()
             raise
+        # What a worker was writing when it died; nobody writes any more.
+        remove_stale(folder)
         place.keep_files()
         place.journal.note(FINISHED, manifest_sha256=_digest_of_manifest(folder))
         place.journal.sync()

@@ -170,8 +170,8 @@ ASSOCIATION = Table(
         Column(
             "question",
             "str",
-            "overall_change, group_diff, response_rate, time_to_response, duration, dose_trend, correlation, predictor, "
-            "landmark, direction or composition",
+            "overall_change, group_diff, response_rate, time_to_response, duration, dose_trend, correlation, "
+            "predictor, landmark, direction or composition",
             alias="QUESTION",
         ),
         Column("sensitivity", "str", "What a sensitivity row does otherwise; NA for the plan itself", alias="SENS"),

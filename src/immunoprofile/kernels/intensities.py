@@ -89,7 +89,7 @@ def _gather(values: Array, events: Array, n_events: int, chosen: Array, out: Arr
 
 
 @kernel
-def _key(bits: int) -> int:
+def _key(bits: int) -> np.uint32:
     """Place of a float32 among the bins, by its bits."""
     u = np.uint32(bits)
     return (~u if u & _SIGN else u | _SIGN) >> np.uint32(_SHIFT)

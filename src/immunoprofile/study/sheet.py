@@ -15,6 +15,7 @@ from immunoprofile.platelets.cells import LINE
 
 MAX_BYTES = 100_000_000
 """A sheet of a large trial has a few megabytes."""
+_LONGEST_CELL = 131_072
 
 
 def read_sheet(path: Path, problems: list[Problem], *, may_be_empty: bool = False) -> pd.DataFrame | None:
@@ -88,6 +89,9 @@ def _records(text: str) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     line = 1
     for cells in reader:
+        # Not left to the csv module alone: its limit is one number for the process, and other libraries raise it.
+        if max(map(len, cells), default=0) > _LONGEST_CELL:
+            raise csv.Error(f"a cell is longer than {_LONGEST_CELL} characters")
         yield line, [unicodedata.normalize("NFC", c.strip()) for c in cells]
         line = reader.line_num + 1
 
