@@ -95,7 +95,7 @@ def test_rule__that_makes_no_sense_in_custom_info_is_refused(tmp_path):
         (f'auto = {{ method = "valley", x = "CD3", keep = "above", between = [2, 1] }}\n{FALLBACK}', "rising order"),
         (f'auto = {{ method = "separate", x = "CD3", y = "CD4" }}\n{PLANE}', "target must be a point on 2 axes"),
         (f'auto = {{ method = "tail", x = "CD3", keep = "above", quantile = 0.4 }}\n{FALLBACK}', "must be above 0.5"),
-        (f'auto = {{ method = "vally", x = "CD3", keep = "above" }}\n{FALLBACK}', "'valley'"),
+        (f'auto = {{ method = "vally", x = "CD3", keep = "above" }}\n{FALLBACK}', 'Did you mean "valley"?'),
         (f"{VALLEY}\nfallback = {{ }}", "give exactly one of range"),
     ],
     ids=lambda v: None if "=" in v else v,

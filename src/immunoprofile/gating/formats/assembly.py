@@ -267,7 +267,7 @@ class _Names:
     def ancestors(self, path: str) -> list[str]:
         """Parents up to the root, or up to one that was never found."""
         found = []
-        while path in self.parent:
+        while path != ROOT and path in self.parent:  # a gate named as the root would be its own parent
             path = self.parent[path]
             found.append(path)
         return found
