@@ -185,6 +185,7 @@ def _scratch(plan: Plan, block: int) -> Scratch:
         held=np.empty((n_gates + 1, block), dtype=np.int32),
         sizes=np.empty(n_gates + 1, dtype=np.int64),
         states=np.empty(block, dtype=np.uint8),
+        doubtful=np.empty(block, dtype=np.int32),
         gaps=np.empty(n_raw + plan.n_derived, dtype=np.bool_),
         points=np.empty((most, block)),
     )

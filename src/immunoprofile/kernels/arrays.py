@@ -118,10 +118,12 @@ class Scratch(NamedTuple):
         The events that each gate holds; the last row is the root's.
     states : (n,) uint8
         What is known of each event of one gate: 0 outside, 1 inside, 2 undecided, 3 NaN.
+    doubtful : (n,) int32
+        Which events of one gate are undecided.
     gaps : (n_raw + n_derived,) bool
         Sources with NaN or infinity.
     points : (most dimensions of a gate, n) float64
-        Scaled values of the undecided events of one gate.
+        Places of the events of one gate in its map of cells; then scaled values of the undecided.
     """
 
     work: Array
@@ -129,5 +131,6 @@ class Scratch(NamedTuple):
     held: Array
     sizes: Array
     states: Array
+    doubtful: Array
     gaps: Array
     points: Array

@@ -10,14 +10,17 @@ import math
 
 from immunoprofile.kernels.accelerate import Array, kernel, part
 
+# What is below, times any weight of an inverted matrix and added up, stays far from infinity.
+_TAME = 1e150
+
 
 @part
 def has_gap(row: Array, n: int) -> bool:
-    """Is there NaN or infinity among the first n values?"""
-    # x - x is then no zero. Counting, unlike adding floats, can be done several at a time.
+    """Is there NaN, infinity or a value so large that a weighted sum may end in one, among the first n?"""
+    # Counting, unlike adding floats, can be done several at a time.
     odd = 0
     for i in range(n):
-        odd += row[i] - row[i] != 0.0
+        odd += not abs(row[i]) < _TAME
     return odd > 0
 
 
