@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import warnings
+from dataclasses import replace
 
 import pytest
 
@@ -16,6 +17,7 @@ from immunoprofile.cohort import Hands, open_cluster, profile_samples
 from immunoprofile.cohort.journal import JOURNAL
 from immunoprofile.cohort.store import WORK
 from immunoprofile.errors import InputError
+from immunoprofile.fcs import RemoteFile
 from immunoprofile.provenance import digest_of_file
 from immunoprofile.simulation import simulate_cohort
 from immunoprofile.study import load_samples
@@ -81,6 +83,13 @@ def test_cluster__worker_killed_in_the_middle_costs_nothing(sheet, serial, local
     killer.join()
     assert killed
     assert _tables(out) == serial
+
+
+def test_cluster__workers_read_files_from_their_store(sheet, serial, local, tmp_path):
+    listed = [replace(s, file=RemoteFile(f"local://{s.file}")) for s in load_samples(sheet)]
+    with open_cluster(local.scheduler_address) as (executor, width):
+        profile_samples(listed, "immune14", tmp_path / "out", Hands(executor=executor, width=width))
+    assert _tables(tmp_path / "out") == serial
 
 
 def test_cluster__address_where_nothing_answers_is_refused(monkeypatch):

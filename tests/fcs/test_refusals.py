@@ -81,6 +81,8 @@ CASES: dict[str, tuple[Callable[[Make, Make, Path], Path], str, str]] = {
 
 # These need a system that refuses, an open file that changes, or values that are asked for: tested there.
 _ELSEWHERE = {"FCS-PERMISSION", "FCS-CHANGED", "FCS-INT-EXACT", "FCS-DTYPE-MIXED", "FCS-DIGITS", "FCS-COMP"}
+# These need a store: test_remote.py.
+_ELSEWHERE |= {"FCS-URL", "FCS-URL-SHORT"}
 
 
 def test_refusals__every_code_has_a_case() -> None:

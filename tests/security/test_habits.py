@@ -43,6 +43,19 @@ def test_code__imports_nothing_that_runs_data_or_calls_out(checkout: Path) -> No
         assert "socket" not in found or name in MAY_NAME_THE_HOST, name
 
 
+@pytest.mark.requirement("R-SEC-07")
+def test_code__knows_stores_in_one_place_and_only_when_a_url_is_met(checkout: Path) -> None:
+    for name, tree in sources(checkout):
+        asking = {m for m in imported(tree) if m.split(".")[0] == "fsspec"}
+        assert not asking or name == "fcs/remote.py"
+        assert not asking & top(tree)
+
+
+def top(tree: ast.Module) -> set[str]:
+    """Modules that are imported when a module is."""
+    return imported(ast.Module([n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)], []))
+
+
 @pytest.mark.requirement("R-SEC-01")
 def test_code__evaluates_no_text(checkout: Path) -> None:
     for name, tree in sources(checkout):

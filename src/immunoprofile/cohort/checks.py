@@ -12,8 +12,9 @@ from immunoprofile.cohort.sample import Profiled
 from immunoprofile.cohort.samples import Work
 from immunoprofile.cohort.single_stains import check_singles
 from immunoprofile.columns import CHECKS_UNANSWERED, FAILURES, INTENSITIES, POPULATIONS, SAMPLES_QC
+from immunoprofile.errors import FcsError
+from immunoprofile.fcs import digest_of_fcs
 from immunoprofile.gating import GatingTemplate
-from immunoprofile.provenance import digest_of_file
 from immunoprofile.quality import (
     Checks,
     RuleSet,
@@ -85,13 +86,21 @@ def with_checks(
         inputs={
             **results.inputs,
             **{f"fcs {p.sample_id}": p.fcs_sha256 for p in found if p.fcs_sha256},
-            **{f"fcs {s.sample_id}": digest_of_file(s.file) for s in singles if s.file.is_file()},
+            **{f"fcs {s.sample_id}": d for s in singles if (d := _digest(s)) is not None},
         },
         plan={**results.plan, "quality rules": rules.sha256},
     )
 
 
 _TABLES = {t.name: t for t in (POPULATIONS, INTENSITIES, SAMPLES_QC, CHECKS_UNANSWERED)}
+
+
+def _digest(single: Sample) -> str | None:
+    try:
+        return digest_of_fcs(single.file)
+    except (OSError, FcsError):
+        # Its check says that it cannot be read.
+        return None
 
 
 def _matrices(work: Work, profiled: Sequence[Profiled]) -> dict[str, dict[str, Spillover]]:

@@ -19,12 +19,14 @@ from immunoprofile.cohort.journal import finished_manifest
 from immunoprofile.cohort.keys import digest_of_inputs
 from immunoprofile.cohort.results import MANIFEST, Results, table_names, write_results
 from immunoprofile.cohort.workplace import Workplace, digested, state_of
-from immunoprofile.errors import ImmunoprofileError
+from immunoprofile.errors import FcsError, ImmunoprofileError
 from immunoprofile.provenance import digest_of_bytes, digest_of_file, versions
 from immunoprofile.study import Sample
 from immunoprofile.tables import read_table
 
-_PASSING = frozenset({"FCS-ACCESS", "FCS-CHANGED", "FCS-MISSING", "FCS-PERMISSION", "FCS-URL", "WORKER-DIED"})
+_PASSING = frozenset(
+    {"FCS-ACCESS", "FCS-CHANGED", "FCS-MISSING", "FCS-PERMISSION", "FCS-URL", "FCS-URL-SHORT", "WORKER-DIED"}
+)
 """Codes of failures that may be gone tomorrow although no input changed: such a run is never taken for finished."""
 
 
@@ -53,7 +55,7 @@ class Basis:
             try:
                 if known is None or not known.sha256 or not known.same(state_of(sample.file)):
                     return None
-            except OSError:
+            except (OSError, FcsError):
                 return None
             files.append([sample.sample_id, known.sha256])
         return digest_of_inputs(basis=self.digest, files=files)
@@ -79,7 +81,7 @@ def _learn(basis: Basis, place: Workplace, results: Results, started: int) -> No
             continue
         try:
             state = digested(sample.file, None)
-        except OSError:
+        except (OSError, FcsError):
             continue
         used = results.inputs.get(f"fcs {sample.sample_id}", state.sha256)
         if state.modified_ns < started and used == state.sha256:

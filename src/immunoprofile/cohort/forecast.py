@@ -16,6 +16,7 @@ from immunoprofile.cohort.results import prepare_folder
 from immunoprofile.cohort.sample import Tabling
 from immunoprofile.cohort.samples import Setting, Task, Work, tasks_of
 from immunoprofile.cohort.workplace import Workplace, state_of, view_workplace
+from immunoprofile.errors import FcsError
 from immunoprofile.fcs import Strictness
 from immunoprofile.gating import GatingTemplate, load_template
 from immunoprofile.gating.automatic import has_automatic_gates
@@ -102,7 +103,7 @@ def _foresee(out: Path, basis: Basis, work: Work, tabling: Tabling, setting: Set
 def _group(task: Task, setting: str, place: Workplace, automatic: bool) -> str:
     try:
         now = state_of(task.sample.file)
-    except OSError:
+    except (OSError, FcsError):
         return "missing"
     known = place.known(task.sample.file)
     if known is None or not known.same(now):

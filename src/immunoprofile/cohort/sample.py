@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -12,7 +11,7 @@ import pandas as pd
 
 from immunoprofile.columns import SAMPLE_STATES, SAMPLES_QC
 from immunoprofile.errors import ImmunoprofileError, InputError, OutputError
-from immunoprofile.fcs import Events, Strictness, read_fcs, read_fcs_datasets
+from immunoprofile.fcs import Events, FcsFile, Strictness, read_fcs, read_fcs_datasets
 from immunoprofile.gating import GatingTemplate, Membership, Plan, compile_plan, run_plan
 from immunoprofile.gating.automatic import Resolved, check_gates
 from immunoprofile.populations import (
@@ -235,7 +234,7 @@ def describe_sample(sample: Sample, study_id: str, digest: str) -> dict[str, Any
 
 
 def describe_failure(
-    item_id: str, kind: str, stage: str, problem: ImmunoprofileError, file: Path | None = None
+    item_id: str, kind: str, stage: str, problem: ImmunoprofileError, file: FcsFile | None = None
 ) -> dict[str, Any]:
     """A row of `failures`; the message names the file even where the error did not know it.
 

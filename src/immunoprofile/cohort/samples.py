@@ -18,8 +18,8 @@ from immunoprofile.cohort.sample import Plans, Profiled, Tabling, describe_failu
 from immunoprofile.cohort.schedule import Crew, Workers, do_tasks
 from immunoprofile.cohort.store import Store
 from immunoprofile.cohort.workplace import FileState, Workplace, digested, state_of
-from immunoprofile.errors import FcsAccessError, ImmunoprofileError
-from immunoprofile.fcs import Strictness
+from immunoprofile.errors import FcsAccessError, FcsError, ImmunoprofileError
+from immunoprofile.fcs import FcsFile, RemoteFile, Strictness, digest_of_fcs
 from immunoprofile.gating import GatingTemplate
 from immunoprofile.gating.automatic import Resolved
 from immunoprofile.populations import PICTURES, Given, Reference, TableSettings, picture_name
@@ -177,10 +177,12 @@ def _plans() -> Plans:
         return _MADE
 
 
-def _check_same(file: Path, before: FileState) -> None:
+def _check_same(file: FcsFile, before: FileState) -> None:
     try:
-        same = before.same(state_of(file))
-    except OSError:
+        # A remote file was read from a copy, which this process may have had to make twice.
+        remote = isinstance(file, RemoteFile)
+        same = digest_of_fcs(file) == before.sha256 if remote else before.same(state_of(file))
+    except (OSError, FcsError):
         same = False
     if not same:
         raise FcsAccessError(

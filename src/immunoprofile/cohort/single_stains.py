@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from immunoprofile.cohort.samples import Work
 from immunoprofile.controls import fit_controls
 from immunoprofile.errors import FcsError, SpilloverError
-from immunoprofile.fcs import Events, read_fcs
+from immunoprofile.fcs import Events, FcsFile, read_fcs
 from immunoprofile.quality import Checks, RuleSet, check_residual_spill, join_checks, spillover_in_use
 from immunoprofile.spillover import Spillover, read_spillover
 from immunoprofile.study import Sample
@@ -72,7 +71,7 @@ def _stained(sample: Sample, events: Events) -> str:
     )
 
 
-def _fit(stains: dict[str, Sample], blank: Path | None, unable: dict[str, str]) -> Spillover | None:
+def _fit(stains: dict[str, Sample], blank: FcsFile | None, unable: dict[str, str]) -> Spillover | None:
     """Rows of the stains over every detector of their files; those that cannot be fitted go to `unable`."""
     while stains:
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,8 @@ from immunoprofile.cohort.journal import FINISHED, Journal
 from immunoprofile.cohort.lock import hold_folder, remove_stale
 from immunoprofile.cohort.results import MANIFEST
 from immunoprofile.cohort.store import WORK, Store
-from immunoprofile.provenance import digest_of_file, write_json
+from immunoprofile.fcs import FcsFile, RemoteFile, digest_of_fcs, version_of
+from immunoprofile.provenance import digest_of_file, digest_of_value, write_json
 
 _FILES = "files.json"
 
@@ -37,18 +39,28 @@ class FileState:
         return (self.size, self.modified_ns, self.inode) == (other.size, other.modified_ns, other.inode)
 
 
-def state_of(path: Path) -> FileState:
-    """What the system says of a file; without a digest."""
+def state_of(path: FcsFile) -> FileState:
+    """What the system, or the store of a remote file, says of it; without a digest.
+
+    Raises
+    ------
+    OSError, FcsError
+        It cannot be looked at.
+    """
+    if isinstance(path, RemoteFile):
+        size, version = version_of(path)
+        # A store that does not tell versions apart: never the same again, so that its bytes are digested anew.
+        return FileState(size, 0, secrets.randbits(60) if version is None else int(digest_of_value(version)[:15], 16))
     facts = path.stat()
     return FileState(facts.st_size, facts.st_mtime_ns, facts.st_ino)
 
 
-def digested(path: Path, known: FileState | None) -> FileState:
+def digested(path: FcsFile, known: FileState | None) -> FileState:
     """A file's state with its digest, which is read anew only where the file is not as it was known."""
     now = state_of(path)
     if known is not None and known.sha256 and known.same(now):
         return known
-    return FileState(now.size, now.modified_ns, now.inode, digest_of_file(path))
+    return FileState(now.size, now.modified_ns, now.inode, digest_of_fcs(path))
 
 
 @dataclass
@@ -60,13 +72,13 @@ class Workplace:
     journal: Journal
     files: dict[str, FileState] = field(default_factory=dict)
 
-    def known(self, path: Path) -> FileState | None:
+    def known(self, path: FcsFile) -> FileState | None:
         """The remembered state of a file."""
-        return self.files.get(str(path.absolute()))
+        return self.files.get(_name(path))
 
-    def remember(self, path: Path, state: FileState) -> None:
+    def remember(self, path: FcsFile, state: FileState) -> None:
         """Remember a file's state; written with `keep_files`."""
-        self.files[str(path.absolute())] = state
+        self.files[_name(path)] = state
 
     def keep_files(self) -> None:
         """Write down what is known of the files.
@@ -78,6 +90,11 @@ class Workplace:
         """
         listed = {p: [s.size, s.modified_ns, s.inode, s.sha256] for p, s in sorted(self.files.items())}
         write_json(self.folder / WORK / _FILES, listed)
+
+
+def _name(path: FcsFile) -> str:
+    """What a file is called in files.json; a URL, which may hold secrets, by its digest."""
+    return digest_of_value(path.url) if isinstance(path, RemoteFile) else str(path.absolute())
 
 
 def view_workplace(folder: Path) -> Workplace:

@@ -4,7 +4,8 @@ A file is opened (`source`), its HEADER says where TEXT is (`header`, `segments`
 `keywords`), keywords become the layout of an event (`layout`), channels with their scale (`channels`), a spillover
 matrix (`spilltext`) and facts of the acquisition (`acquisition`). Where DATA lies is proved, not believed (`offsets`),
 and what stands before and after it is looked at (`datasets`, `checksum`). DATA itself waits in the file and is decoded
-chunk by chunk (`data`, `events`; `digits` where it is written as text). `reader` tells this in order.
+chunk by chunk (`data`, `events`; `digits` where it is written as text). `reader` tells this in order. A file that is
+named by its URL is copied first (`remote`).
 
 Whatever is odd becomes a `Finding` (`findings`) with a stable code from one `catalogue`; whatever leaves the
 values in doubt is refused with an `FcsError`. `writer` writes files that this reader, and others, read back exactly.
@@ -16,6 +17,8 @@ from immunoprofile.fcs.channels import Channel
 from immunoprofile.fcs.events import Events
 from immunoprofile.fcs.findings import Finding, Strictness
 from immunoprofile.fcs.reader import read_fcs, read_fcs_datasets
+from immunoprofile.fcs.remote import FcsFile, RemoteFile, locate_file, version_of
+from immunoprofile.fcs.source import digest_of_fcs
 from immunoprofile.fcs.writer import ChannelSpec, write_fcs
 
 __all__ = [
@@ -25,9 +28,14 @@ __all__ = [
     "Channel",
     "ChannelSpec",
     "Events",
+    "FcsFile",
     "Finding",
+    "RemoteFile",
     "Strictness",
+    "digest_of_fcs",
+    "locate_file",
     "read_fcs",
     "read_fcs_datasets",
+    "version_of",
     "write_fcs",
 ]

@@ -132,6 +132,16 @@ ERRORS: MappingProxyType[str, tuple[type[FcsError], str, str]] = MappingProxyTyp
             "the file changed since it was opened",
             "Wait until it is written, read it again.",
         ),
+        "FCS-URL": (
+            FcsAccessError,
+            "the store of a URL cannot be asked",
+            "Check the URL, the network and your credentials; s3://, https:// and others need a package of their own.",
+        ),
+        "FCS-URL-SHORT": (
+            FcsTruncatedError,
+            "a store gave another number of bytes than it declares",
+            "Run the same command again; if it stays so, copy the file to its store again.",
+        ),
         "FCS-NOT-FCS": (FcsFormatError, "not an FCS file", "Give the FCS file that the cytometer wrote."),
         "FCS-EMPTY": (FcsTruncatedError, "the file ends within its HEADER", _COPY_AGAIN),
         "FCS-VERSION": (FcsUnsupportedError, "a version other than 2.0, 3.0, 3.1 or 3.2", _EXPORT_AGAIN),

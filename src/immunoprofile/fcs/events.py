@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from immunoprofile.fcs.data import (
     walk_linear_blocks,
 )
 from immunoprofile.fcs.findings import Finding, Inspection, Strictness
+from immunoprofile.fcs.remote import FcsFile
 from immunoprofile.fcs.source import access_error, check_unchanged, read_at, reopen_source
 from immunoprofile.fcs.spilltext import recorded_spillover
 from immunoprofile.spillover import Spillover
@@ -64,7 +64,7 @@ class Events:
     threads.
     """
 
-    path: Path
+    path: FcsFile
     version: str
     n_events: int
     channels: tuple[Channel, ...]

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
-from pathlib import Path
 
 from immunoprofile.errors import FcsError
 from immunoprofile.fcs.acquisition import read_acquisition
@@ -20,6 +19,7 @@ from immunoprofile.fcs.header import Header, Span, read_header
 from immunoprofile.fcs.keywords import check_expected, check_known, missing_keywords, read_parameter_count
 from immunoprofile.fcs.layout import Layout, read_layout
 from immunoprofile.fcs.offsets import Located, locate_data
+from immunoprofile.fcs.remote import locate_file
 from immunoprofile.fcs.segments import (
     DataSet,
     analysis_span,
@@ -44,7 +44,7 @@ def read_fcs(path: str | PathLike[str], *, strictness: Strictness = Strictness.R
     Parameters
     ----------
     path
-        A list-mode file of FCS 2.0, 3.0, 3.1 or 3.2.
+        A list-mode file of FCS 2.0, 3.0, 3.1 or 3.2; or its URL (`remote.SCHEMES`), of which a copy is read.
     strictness
         What to do with departures from the standard: REPORT lists them, STRICT refuses them, SALVAGE lists
         them and keeps the whole events of a file that was cut short.
@@ -82,7 +82,7 @@ def read_fcs_datasets(path: str | PathLike[str], *, strictness: Strictness = Str
         As `read_fcs`; a fault in one data set refuses the file.
     """
     sets: list[Events] = []
-    stream, source = open_source(Path(path))
+    stream, source = open_source(locate_file(path))
     with stream:
         base: int | None = 0
         while base is not None:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from immunoprofile.errors import FcsError, FcsTruncatedError
 from immunoprofile.fcs.findings import Inspection, Strictness
+from immunoprofile.fcs.remote import FcsFile, RemoteFile, open_copy
+from immunoprofile.provenance import digest_of_file
 
 # O_NONBLOCK keeps a FIFO without a writer from blocking open(); O_BINARY matters on Windows only.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -21,22 +23,28 @@ _SENTENCES = {"FCS-MISSING": "file does not exist", "FCS-PERMISSION": "no permis
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file as it was when it was first opened: what it must still be when its DATA is read."""
+    """A file as it was when it was first opened: what it must still be when its DATA is read.
 
-    path: Path
+    A remote file has no inode; the digest of its bytes stands for it.
+    """
+
+    path: FcsFile
     size: int
     modified_ns: int
     inode: int
 
 
-def open_source(path: Path) -> tuple[FileIO, Source]:
-    """Open a regular file for reading, unbuffered.
+def open_source(path: FcsFile) -> tuple[FileIO, Source]:
+    """Open a regular file for reading, unbuffered; of a remote file the copy on this machine.
 
     Raises
     ------
     FcsAccessError
         Missing, not permitted, or a folder, pipe, socket or device.
     """
+    if isinstance(path, RemoteFile):
+        copy, size, sha256 = open_copy(path)
+        return copy, Source(path, size, 0, int(sha256, 16))
     try:
         handle = os.open(path, _FLAGS)
     except (OSError, ValueError) as problem:
@@ -46,6 +54,21 @@ def open_source(path: Path) -> tuple[FileIO, Source]:
         os.close(handle)
         raise _inspection(path).error("FCS-NOT-REGULAR", "file", "is a folder, pipe or device, not a file")
     return FileIO(handle, "rb"), Source(path, facts.st_size, facts.st_mtime_ns, facts.st_ino)
+
+
+def digest_of_fcs(path: FcsFile) -> str:
+    """SHA-256 of the bytes of a file, in hexadecimal.
+
+    Raises
+    ------
+    FcsError, OSError
+        It cannot be read.
+    """
+    if not isinstance(path, RemoteFile):
+        return digest_of_file(path)
+    copy, _, sha256 = open_copy(path)
+    copy.close()
+    return sha256
 
 
 def reopen_source(source: Source) -> FileIO:
@@ -67,6 +90,9 @@ def reopen_source(source: Source) -> FileIO:
 
 def check_unchanged(stream: FileIO, source: Source) -> None:
     """Raise FcsAccessError or FcsTruncatedError where the open file is no longer as it was."""
+    if isinstance(source.path, RemoteFile):
+        # Nobody but this process has its copy.
+        return
     facts = os.fstat(stream.fileno())
     _check_same(source, Source(source.path, facts.st_size, facts.st_mtime_ns, facts.st_ino))
 
@@ -106,7 +132,7 @@ def read_exactly(stream: FileIO, source: Source, offset: int, target: memoryview
         raise _shrank(source.path, f"byte {offset}", "file shrank while it was read")
 
 
-def _shrank(path: Path, where: str, what: str) -> FcsTruncatedError:
+def _shrank(path: FcsFile, where: str, what: str) -> FcsTruncatedError:
     """A change that cost bytes: the same code as any change, and the class of files that are cut short."""
     remedy = "Copy the file again from the cytometer, and read it when the copy is complete."
     return FcsTruncatedError(what, path=path, where=where, remedy=remedy, code="FCS-CHANGED")
@@ -126,16 +152,16 @@ def _fill(stream: FileIO, source: Source, offset: int, target: memoryview) -> in
     return done
 
 
-def access_error(path: Path, problem: Exception) -> FcsError:
+def access_error(path: FcsFile, problem: Exception) -> FcsError:
     """The error for what the system said when a file was opened or read."""
     number = problem.errno if isinstance(problem, OSError) else None
     code = _CODES.get(number or 0, "FCS-ACCESS")
     said = getattr(problem, "strerror", None) or str(problem)
     what = _SENTENCES.get(code, f"cannot be read ({said})")
-    if code == "FCS-MISSING" and not path.parent.exists():
+    if code == "FCS-MISSING" and isinstance(path, Path) and not path.parent.exists():
         what += ", nor does its folder"
     return _inspection(path).error(code, "file", what)
 
 
-def _inspection(path: Path) -> Inspection:
+def _inspection(path: FcsFile) -> Inspection:
     return Inspection(str(path), Strictness.REPORT)

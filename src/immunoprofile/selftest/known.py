@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from immunoprofile.cohort import Results, run_study
-from immunoprofile.fcs import ChannelSpec, write_fcs
-from immunoprofile.provenance import digest_of_bytes, digest_of_file, write_text
+from immunoprofile.fcs import ChannelSpec, FcsFile, digest_of_fcs, write_fcs
+from immunoprofile.provenance import digest_of_bytes, write_text
 from immunoprofile.spillover import Spillover
 from immunoprofile.study import load_study
 
@@ -157,9 +157,9 @@ def check_answers(folder: Path) -> tuple[Answer, ...]:
     return files, *(answer for part in (_of_counts, _of_response, _of_change, _of_test) for answer in part(results))
 
 
-def digest_of_files(files: Iterable[Path]) -> str:
+def digest_of_files(files: Iterable[FcsFile]) -> str:
     """One digest of many files, in their order."""
-    return digest_of_bytes("".join(f"{digest_of_file(f)}\n" for f in files).encode())
+    return digest_of_bytes("".join(f"{digest_of_fcs(f)}\n" for f in files).encode())
 
 
 def _of_counts(results: Results) -> Iterator[Answer]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from immunoprofile.errors import Problem, StudyError, closest, printable
+from immunoprofile.fcs import FcsFile, locate_file
 from immunoprofile.platelets import cells
 from immunoprofile.platelets.cells import Row
 from immunoprofile.platelets.records import Subject
@@ -38,7 +39,7 @@ class Sample:
     Parameters
     ----------
     file
-        The FCS file, joined to the folder that the sheet's paths are relative to; it need not exist.
+        The FCS file, joined to the folder that the sheet's paths are relative to, or its URL; it need not exist.
     subject_id, visit, day, panel
         None where the sheet may leave them out: controls, and sheets outside a study.
     dataset
@@ -52,7 +53,7 @@ class Sample:
     """
 
     sample_id: str
-    file: Path
+    file: FcsFile
     subject_id: str | None = None
     visit: str | None = None
     day: int | None = None
@@ -132,7 +133,7 @@ def _sample(row: Row, folder: Path, in_study: bool, subjects: Mapping[str, Subje
     _check_amounts(row, amounts)
     return Sample(
         sample_id=name,
-        file=folder / file,
+        file=locate_file(file, folder),
         subject_id=subject,
         visit=cells.text(row, "visit", required=patient),
         day=_day(row, (subjects or {}).get(subject or ""), required=patient),

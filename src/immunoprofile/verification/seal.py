@@ -14,7 +14,8 @@ from immunoprofile.cohort.journal import JOURNAL
 from immunoprofile.cohort.lock import LOCK
 from immunoprofile.cohort.store import WORK, Store
 from immunoprofile.columns import TABLES
-from immunoprofile.errors import InputError, printable
+from immunoprofile.errors import FcsError, InputError, printable
+from immunoprofile.fcs import FcsFile, RemoteFile, digest_of_fcs
 from immunoprofile.gating import load_template
 from immunoprofile.provenance import digest_of_file
 from immunoprofile.study import Sample, Study
@@ -57,7 +58,7 @@ class Sources:
         Name of a template, as in the manifest's plan, to its id or file.
     """
 
-    files: Mapping[str, Path] = field(default_factory=dict)
+    files: Mapping[str, FcsFile] = field(default_factory=dict)
     templates: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[Difference, ...] = ()
 
@@ -80,7 +81,7 @@ class Sources:
         return cls(_fcs_files(samples), templates)
 
 
-def _fcs_files(samples: tuple[Sample, ...]) -> dict[str, Path]:
+def _fcs_files(samples: tuple[Sample, ...]) -> dict[str, FcsFile]:
     matrices = {f"spillover {s.sample_id}": s.spillover for s in samples if s.spillover is not None}
     return {f"{_FCS}{s.sample_id}": s.file for s in samples} | matrices
 
@@ -170,8 +171,10 @@ def _outputs(folder: Path, manifest: Manifest) -> Iterator[Difference]:
             yield Difference("output", name, "is a table that this run did not write")
 
 
-def _compare(path: Path, digest: str, inside: Path | None = None) -> str | None:
+def _compare(path: FcsFile, digest: str, inside: Path | None = None) -> str | None:
     """What is wrong with a file of which a digest is known; None where nothing is."""
+    if isinstance(path, RemoteFile):
+        return _compare_remote(path, digest)
     if inside is not None and (path.is_symlink() or not path.resolve().is_relative_to(inside.resolve())):
         return "is a link, not the file that was written"
     try:
@@ -182,6 +185,18 @@ def _compare(path: Path, digest: str, inside: Path | None = None) -> str | None:
         found = digest_of_file(path)
     except OSError as problem:
         return f"cannot be read ({problem.strerror})"
+    return _unlike(found, digest)
+
+
+def _compare_remote(file: RemoteFile, digest: str) -> str | None:
+    try:
+        found = digest_of_fcs(file)
+    except FcsError as problem:
+        return "is missing" if problem.code == "FCS-MISSING" else problem.problems[0].what
+    return _unlike(found, digest)
+
+
+def _unlike(found: str, digest: str) -> str | None:
     return None if found == digest else f"has other bytes (SHA-256 {found[:12]}, was {digest[:12]})"
 
 
