@@ -78,8 +78,22 @@ def test_gates_check__json_of_a_template_that_cannot_be_read(immunoprofile, own)
     own.write_text(TEMPLATE.replace("min = 0.2", "mim = 0.2"))
     outcome = immunoprofile("gates", "check", own, "--json")
     assert outcome.exit_code == 2
-    (remark,) = json.loads(outcome.stdout)["remarks"]
-    assert (remark["code"], remark["where"]) == ("KEY-UNKNOWN", "gate[0].rectangle.B530-A.mim")
+    misspelt, edge = json.loads(outcome.stdout)["remarks"]
+    assert (misspelt["code"], misspelt["where"]) == ("KEY-UNKNOWN", "gate[0].rectangle.B530-A.mim")
+    assert (edge["code"], edge["where"]) == ("LINT-EDGE", "Box")
+
+
+def test_gates_check__of_a_template_that_cannot_be_used_names_all_that_is_wrong(immunoprofile, own, checkout) -> None:
+    grid = checkout / "fixtures" / "fcs" / "grid.fcs"
+    own.write_text(TEMPLATE.replace('id = "own"', 'id = "My own"') + '[[report]]\npopulation = "Bix"\n')
+    outcome = immunoprofile("gates", "check", own, "--sample", grid)
+    assert outcome.exit_code == 2
+    ill, unknown, edge, verdict = outcome.stdout.splitlines()
+    assert "template.id: string should match pattern" in ill
+    assert 'report[0].population: no population named "Bix". Did you mean "Box"?' in unknown
+    assert edge.startswith("warning: ")
+    assert verdict.endswith("2 errors, 1 warning: it cannot be used")
+    assert "no sample was looked at: the template has errors" in outcome.stderr
 
 
 def test_gates_lock__makes_runs_refuse_a_changed_template(immunoprofile, own, tmp_path, checkout) -> None:

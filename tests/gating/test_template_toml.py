@@ -204,9 +204,10 @@ def test_template__a_word_that_is_none_of_those_allowed_names_the_nearest(load) 
     rule += 'fallback = { range = { x = "CD4", min = 0.5 } }\n'
     with pytest.raises(TemplateSyntaxError) as error:
         load(HEAD.replace('"logicle"', '"logical"') + T_CELLS + rule)
-    scale, method = map(str, error.value.problems)
+    scale, method, keep = map(str, error.value.problems)
     assert 'scales.fluorescence.kind: "logical" is not known here. Did you mean "logicle"?' in scale
     assert 'gate[1].auto.method: "vally" is not known here. Did you mean "valley"?' in method
+    assert "gate[1].auto: keep is missing" in keep
 
 
 def test_template__a_number_in_quotes_is_no_number(load) -> None:
@@ -248,10 +249,9 @@ def test_intensities__every_unknown_name_is_named(load) -> None:
     wanted = '[intensities]\npopulations = ["B", "CD4+"]\nmarkers = ["CD44"]\n'
     with pytest.raises(TemplateInvalidError) as caught:
         load(HEAD + T_CELLS + CD4_CELLS + report + wanted)
-    told = [(p.where, p.code) for p in caught.value.problems]
-    assert told == [
+    assert {(p.where, p.code) for p in caught.value.problems} == {
         ("intensities.populations[0]", "POPULATION-UNKNOWN"),
         ("intensities.populations[1]", "POPULATION-UNREPORTED"),
         ("intensities.markers[0]", "MARKER-UNKNOWN"),
-    ]
+    }
     assert 'Did you mean "CD4"?' in str(caught.value)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from immunoprofile.cli.console import show, show_json, show_table
+from immunoprofile.cli.console import show, show_json, show_table, tell
 from immunoprofile.cli.options import json_option, verbosity_options
 from immunoprofile.cli.outcomes import Outcome
 from immunoprofile.errors import InputError, Problem, printable
@@ -31,15 +31,14 @@ if TYPE_CHECKING:
 def check_gates(context: click.Context, path: str, samples: tuple[Path, ...], as_json: bool) -> None:
     """Check a template and name everything that is wrong with it.
 
-    Errors (exit code 2) make wrong or empty results; warnings are most likely not meant; notes are unfinished.
+    Errors (exit code 2) make wrong or empty results; warnings are most likely not meant; notes are unfinished. What is
+    well formed is checked although something else is not.
     """
-    from immunoprofile.gating import load_template
-    from immunoprofile.gating.validation import Remark, check_template, worst
+    from immunoprofile.gating.validation import Remark, worst
 
     template = None
     try:
-        template = load_template(path, changed="allow")
-        remarks = list(check_template(template))
+        template, remarks = _judge(path)
     except InputError as error:
         if not as_json:
             raise
@@ -49,9 +48,23 @@ def check_gates(context: click.Context, path: str, samples: tuple[Path, ...], as
     if as_json:
         show_json(_as_json(path, template, remarks, outside))
     else:
-        assert template is not None
         _show(path, template, remarks, outside)
+        if template is None and samples:
+            tell("no sample was looked at: the template has errors")
     context.exit(Outcome.REFUSED if worst(remarks) == "error" else Outcome.DONE)
+
+
+def _judge(path: str) -> tuple[GatingTemplate | None, list[Remark]]:
+    """The template and what there is to say of it; None where it cannot be used."""
+    from immunoprofile.gating.formats.toml import judge_toml
+    from immunoprofile.gating.library import locate_template
+    from immunoprofile.gating.validation import Remark, check_standing, check_template
+
+    judged = judge_toml(locate_template(path))
+    if judged.template is not None:
+        return judged.template, list(check_template(judged.template))
+    remarks = [Remark("error", p) for p in judged.problems]
+    return None, remarks + ([] if judged.standing is None else list(check_standing(judged.standing)))
 
 
 def _look(template: GatingTemplate, sample: Path, remarks: list[Remark]) -> tuple[Path, Sequence[Outside]] | None:
@@ -68,7 +81,7 @@ def _look(template: GatingTemplate, sample: Path, remarks: list[Remark]) -> tupl
 
 def _show(
     path: str,
-    template: GatingTemplate,
+    template: GatingTemplate | None,
     remarks: Sequence[Remark],
     outside: Sequence[tuple[Path, Sequence[Outside]]],
 ) -> None:
@@ -82,6 +95,9 @@ def _show(
         show("", f"{name}: events within 2 % of the axis outside an edge at its end")
         show_table(("Gate", "Edge", "Outside", "Inside"), [(o.path, o.edge, o.n_events, o.n_inside) for o in found])
     verdict = ", ".join(filter(None, (_counted(remarks, "error"), _counted(remarks, "warning")))) or "no problem found"
+    if template is None:
+        show(f"{printable(path, 400)}: {verdict}: it cannot be used")
+        return
     notes = _counted(remarks, "note") or "no notes"
     size = f"{len(template.gates)} gates, {len(template.markers)} markers"
     show(f"{printable(path, 400)}: {verdict}: {size}, {notes}, content {template.digest[:16]}")

@@ -93,7 +93,7 @@ def _proposed(template: GatingTemplate, sample: Path) -> list[str]:
     from immunoprofile.gating.validation import gate_alone
 
     events = read_fcs(sample)
-    members = gate_alone(template, events, events)
+    members = gate_alone(template, events)
     lines = [
         f"expect.{json.dumps(path, ensure_ascii=False)} = {{ count = {count} }}"
         for path, count in members.counts().items()

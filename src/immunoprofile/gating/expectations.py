@@ -41,9 +41,13 @@ class TemplateTest:
         The FCS file: a path from the template's folder or from the folder of fixtures; ``.fcs`` may be left out.
     labels
         A table (CSV or Parquet) with the label of each event, found alike.
+    controls
+        (control, FCS file) of the tubes that the sample's automatic gates are found in, called as in a sample sheet:
+        ``fmo:CD25``; found alike.
     """
 
     sample: str
     expectations: tuple[Expectation, ...]
     labels: str | None = None
     label_column: str = "label"
+    controls: tuple[tuple[str, str], ...] = ()

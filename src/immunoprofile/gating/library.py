@@ -23,6 +23,26 @@ def template_ids() -> tuple[str, ...]:
     return tuple(sorted(p.stem for p in templates_folder().glob("*.toml")))
 
 
+def locate_template(template: str | os.PathLike[str]) -> Path:
+    """The file of a template that is given by its id or path.
+
+    Raises
+    ------
+    TemplateSyntaxError
+        No such id.
+    """
+    name = os.fspath(template)
+    if name.endswith(".toml") or os.sep in name or "/" in name:
+        return Path(name)
+    if name not in template_ids():
+        raise TemplateSyntaxError(
+            f'no template "{name}" is shipped',
+            code="TEMPLATE-UNKNOWN",
+            remedy=f"{closest(name, template_ids())} A template of your own is given by its path, ending in .toml.",
+        )
+    return templates_folder() / f"{name}.toml"
+
+
 def load_template(
     template: str | os.PathLike[str], *, changed: Literal["refuse", "allow"] = "refuse"
 ) -> GatingTemplate:
@@ -43,16 +63,7 @@ def load_template(
     # pydantic takes a while to load and only TOML needs it.
     from immunoprofile.gating.formats.toml import read_toml
 
-    name = os.fspath(template)
-    if name.endswith(".toml") or os.sep in name or "/" in name:
-        return _held_to_lock(read_toml(Path(name)), changed)
-    if name not in template_ids():
-        raise TemplateSyntaxError(
-            f'no template "{name}" is shipped',
-            code="TEMPLATE-UNKNOWN",
-            remedy=f"{closest(name, template_ids())} A template of your own is given by its path, ending in .toml.",
-        )
-    return _held_to_lock(read_toml(templates_folder() / f"{name}.toml"), changed)
+    return _held_to_lock(read_toml(locate_template(template)), changed)
 
 
 def _held_to_lock(template: GatingTemplate, changed: Literal["refuse", "allow"]) -> GatingTemplate:

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from immunoprofile.errors import Problem, StudyError, closest, printable
-from immunoprofile.gating.formats.shape import shape_problems
+from immunoprofile.gating.formats.complaints import shape_problems
 from immunoprofile.provenance import digest_of_value, read_regular
 
 Level = Literal["pass", "info", "warn", "fail"]

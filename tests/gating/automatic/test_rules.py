@@ -8,7 +8,7 @@ import immunoprofile as ip
 from immunoprofile.errors import TemplateInvalidError, TemplateSyntaxError
 from immunoprofile.gating import read_gatingml, write_gatingml, write_template
 from immunoprofile.gating.formats.shape_auto import METHOD_KEYS
-from immunoprofile.gating.formats.toml import AUTO_DEFAULTS
+from immunoprofile.gating.formats.toml_gates import AUTO_DEFAULTS
 
 HEAD = """
 [template]

@@ -51,6 +51,23 @@ class Assembled:
     limits: tuple[tuple[str, Limit], ...]
     problems: tuple[Problem, ...]
     tests: tuple[TemplateTest, ...] = ()
+    named: tuple[tuple[str, str], ...] = ()
+
+    def standing(self) -> tuple[Gate, ...]:
+        """The gates with nothing wrong about them nor about any gate they rest on."""
+        sound = [g for g in self.gates if g.geometry != _UNKNOWN and not shape_complaints(g.geometry)]
+        kept: dict[str, Gate] = {}
+        grew = True
+        while grew:
+            more = {g.path: g for g in sound if g.path not in kept and gate_feet(g) <= {ROOT, *kept}}
+            kept |= more
+            grew = bool(more)
+        return tuple(g for g in self.gates if kept.get(g.path) is g)
+
+
+def gate_feet(gate: Gate) -> set[str]:
+    """The populations that a gate rests on: its parent, and of a boolean its terms."""
+    return {gate.parent} | ({t.path for t in gate.geometry.terms} if isinstance(gate.geometry, Boolean) else set())
 
 
 def assemble(
@@ -59,6 +76,7 @@ def assemble(
     limits: Sequence[tuple[str, str, Limit]],
     file: str,
     tests: Sequence[tuple[str, TemplateTest]] = (),
+    named: Sequence[tuple[str, str]] = (),
 ) -> Assembled:
     """Give every draft its path and id, resolve every reference, check every shape.
 
@@ -70,6 +88,8 @@ def assemble(
         (place, population, limit) as written.
     tests
         (place, test) with populations and denominators as written.
+    named
+        (place, population) of whatever else names one; those that are found come back with their paths.
     """
     problems: list[Problem] = []
 
@@ -90,7 +110,8 @@ def assemble(
         if path is not None:
             found_limits.append((path, limit))
     found_tests = tuple(_test(names, where, test, complain) for where, test in tests)
-    return Assembled(tuple(gates), tuple(found_reports), tuple(found_limits), tuple(problems), found_tests)
+    found_names = tuple((where, p) for where, q in named if (p := names.find(where, q, complain)) is not None)
+    return Assembled(tuple(gates), tuple(found_reports), tuple(found_limits), tuple(problems), found_tests, found_names)
 
 
 def _paths(drafts: Sequence[Draft], complain: Complain) -> dict[int, str]:
@@ -168,7 +189,7 @@ def _complain_parent(
         complain(
             where,
             f'"{printable(draft.name)}" hangs from no root: its parents go in a circle',
-            None,
+            "Give one of them a parent outside the circle.",
             "PARENT-CYCLE",
         )
     else:
@@ -224,10 +245,7 @@ def _resolve_terms(gates: list[Gate], places: dict[str, str], complain: Complain
 
 
 def _complain_cycles(gates: list[Gate], places: dict[str, str], complain: Complain) -> None:
-    needs = {
-        g.path: {g.parent} | ({t.path for t in g.geometry.terms} if isinstance(g.geometry, Boolean) else set())
-        for g in gates
-    }
+    needs = {g.path: gate_feet(g) for g in gates}
     # Parents that were never found are complained of already.
     done, moved = {ROOT} | {p for wanted in needs.values() for p in wanted if p not in needs}, True
     while moved:
@@ -261,7 +279,11 @@ class _Names:
                 return self.by_id[query]
             if query and split_path(query)[-1] in self.astray:
                 return None  # The parent that was not found is the cause, and was complained of.
-            complain(where, str(problem).rstrip("."), None, "POPULATION-UNKNOWN")
+            if isinstance(problem, AmbiguousPathError):
+                complain(where, str(problem), "Write the whole path.", "POPULATION-UNKNOWN")
+            else:
+                what = f'no population named "{printable(query)}"'
+                complain(where, what, closest(query, self.paths), "POPULATION-UNKNOWN")
             return None
 
     def ancestors(self, path: str) -> list[str]:

@@ -1,13 +1,11 @@
-"""The shape of a TOML template: which keys, which types. Whether it makes sense is `formats.toml`'s second pass."""
+"""The shape of a TOML template: which keys, which types. Whether it makes sense is judged in `formats.toml`."""
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from immunoprofile.errors import Problem, closest, printable
 from immunoprofile.gating.formats.shape_auto import AutoShape
 from immunoprofile.gating.formats.shape_scales import Fraction, Model, Name, Number, ScaleShape
 
@@ -179,25 +177,31 @@ class GateShape(Model):
 
     @model_validator(mode="after")
     def _one(self) -> GateShape:
-        given = [g for g in GEOMETRIES if getattr(self, g) is not None]
-        if self.auto is not None or self.fallback is not None:
-            return self._automatic(given)
-        if len(given) != 1:
-            raise ValueError(f"give exactly one of {', '.join(GEOMETRIES)}; there are {len(given)}")
-        if self.name is None and self.quadrant is None:
-            raise ValueError("a gate needs a name")
+        if complaint := self.complaint():
+            raise ValueError(complaint)
         return self
 
-    def _automatic(self, given: list[str]) -> GateShape:
+    def complaint(self) -> str | None:
+        """What is wrong with the gate as a whole: which keys it has, whatever they hold."""
+        given = [g for g in GEOMETRIES if getattr(self, g) is not None]
+        found = []
+        if self.auto is not None or self.fallback is not None:
+            found += self._automatic(given)
+        elif len(given) != 1:
+            found.append(f"give exactly one of {', '.join(GEOMETRIES)}; there are {len(given)}")
+        if self.name is None and self.quadrant is None:
+            found.append("a gate needs a name")
+        return "; ".join(found) or None
+
+    def _automatic(self, given: list[str]) -> list[str]:
+        found = []
         if self.fallback is None:
-            raise ValueError("auto needs a fallback: what the gate is where the data do not show it")
+            found.append("auto needs a fallback: what the gate is where the data do not show it")
         if self.auto is None:
-            raise ValueError("fallback goes with auto, and only with it")
+            found.append("fallback goes with auto, and only with it")
         if given:
-            raise ValueError(f"auto takes the place of {', '.join(given)}: write that inside fallback = {{ ... }}")
-        if self.name is None:
-            raise ValueError("a gate needs a name")
-        return self
+            found.append(f"auto takes the place of {', '.join(given)}: write that inside fallback = {{ ... }}")
+        return found
 
 
 class ReportShape(Model):
@@ -241,17 +245,19 @@ class ExpectShape(Model):
 
     @model_validator(mode="after")
     def _sense(self) -> ExpectShape:
-        fractions = self.frac_of_parent is not None or self.frac_of is not None
+        fractions, found = self.frac_of_parent is not None or self.frac_of is not None, []
         if self.count is None and not fractions and self.f1 is None:
-            raise ValueError("says nothing: give count, frac_of_parent, frac_of or f1")
+            found.append("says nothing: give count, frac_of_parent, frac_of or f1")
         if self.count is not None and fractions:
-            raise ValueError("give a count or fractions, not both: they share one tolerance")
+            found.append("give a count or fractions, not both: they share one tolerance")
         if fractions and self.tolerance is None:
-            raise ValueError("a fraction needs a tolerance")
+            found.append("a fraction needs a tolerance")
         if self.tolerance is not None and self.count is None and not fractions:
-            raise ValueError("tolerance goes with a count or a fraction; f1 is the least that is accepted")
+            found.append("tolerance goes with a count or a fraction; f1 is the least that is accepted")
         if (self.f1 is None) != (self.label is None):
-            raise ValueError("f1 and label go together")
+            found.append("f1 and label go together")
+        if found:
+            raise ValueError("; ".join(found))
         return self
 
 
@@ -261,13 +267,23 @@ class TestShape(Model):
     sample: Name
     labels: Name | None = None
     label_column: Name = "label"
+    controls: dict[Name, Name] = Field(default_factory=dict)
     expect: Annotated[dict[Name, ExpectShape], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _sense(self) -> TestShape:
-        if self.labels is None and any(e.f1 is not None for e in self.expect.values()):
-            raise ValueError("f1 needs labels: the table with the label of each event")
+        if complaint := self.complaint():
+            raise ValueError(complaint)
         return self
+
+    def complaint(self) -> str | None:
+        """What is wrong with the test as a whole, also where its expectations are not read yet."""
+        expect: Any = self.expect
+        listed = list(expect.values()) if isinstance(expect, dict) else []
+        asked = [e.get("f1") if isinstance(e, dict) else getattr(e, "f1", None) for e in listed]
+        if self.labels is None and any(f1 is not None for f1 in asked):
+            return "f1 needs labels: the table with the label of each event"
+        return None
 
 
 class TemplateShape(Model):
@@ -283,83 +299,3 @@ class TemplateShape(Model):
     quality: QualityShape = QualityShape()
     intensities: IntensitiesShape = IntensitiesShape()
     test: list[TestShape] = Field(default_factory=list)
-
-
-def shape_problems(error: ValidationError, path: str, root: type[BaseModel]) -> list[Problem]:
-    """One problem for each complaint of pydantic, with its place as ``gate[3].polygon.vertices``."""
-    return [_problem(dict(e), path, root) for e in error.errors(include_url=False)]
-
-
-def _problem(complaint: dict[str, Any], path: str, root: type[BaseModel]) -> Problem:
-    place = [p for p in complaint["loc"] if p not in _UNION_TAGS]
-    where = "".join(f"[{p}]" if isinstance(p, int) else f".{printable(p)}" for p in place).lstrip(".")
-    if complaint["type"] == "extra_forbidden":
-        key, known = str(place[-1]), _keys_at(root, place[:-1])
-        return Problem(
-            f'unknown key "{printable(key)}"',
-            path,
-            where,
-            ", ".join(known),
-            key,
-            closest(key, known),
-            "KEY-UNKNOWN",
-        )
-    if complaint["type"] == "missing":
-        return Problem(f'"{printable(place[-1])}" is missing', path, where, remedy="Write it here.", code="KEY-MISSING")
-    if complaint["type"] in {"union_tag_invalid", "literal_error"}:
-        return _choice_problem(complaint, path, where)
-    message = str(complaint["msg"]).removeprefix("Value error, ")
-    given = complaint.get("input")
-    found = None if isinstance(given, dict | list) else printable(given, 80)
-    return Problem(
-        message[:1].lower() + message[1:],
-        path,
-        where,
-        found=found,
-        remedy=None if found is None else f"It says {found} now.",
-        code="VALUE",
-    )
-
-
-def _choice_problem(complaint: dict[str, Any], path: str, where: str) -> Problem:
-    """A word that is none of those allowed in its place."""
-    context = complaint["ctx"]
-    known = re.findall(r"'([^']*)'", str(context.get("expected_tags", context.get("expected"))))
-    kind = "discriminator" in context
-    given = context["tag"] if kind else complaint.get("input")
-    return Problem(
-        f'"{printable(given, 80)}" is not known here',
-        path,
-        f"{where}.{str(context['discriminator']).strip(chr(39))}" if kind else where,
-        ", ".join(known),
-        printable(given, 80),
-        closest(str(given), known),
-        "VALUE",
-    )
-
-
-_UNION_TAGS = {"linear", "identity", "log", "asinh", "logicle", "hyperlog", "flowjo_biex"}
-
-
-def _keys_at(model: Any, place: list[Any]) -> list[str]:
-    """The keys that a model allows at a place, for the hint."""
-    for part in place:
-        field = model.model_fields.get(part) if _is_model(model) else None
-        if field is not None:
-            model = field.annotation
-        candidates = list(_models_in(model))
-        model = candidates[0] if candidates else None
-        if len(candidates) > 1:
-            names = {f.alias or n for m in candidates for n, f in m.model_fields.items()}
-            return sorted(names)
-    return [f.alias or n for n, f in model.model_fields.items()] if _is_model(model) else []
-
-
-def _is_model(value: Any) -> bool:
-    return isinstance(value, type) and issubclass(value, BaseModel)
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    if _is_model(annotation):
-        return [annotation]
-    return [m for part in get_args(annotation) for m in _models_in(part)]

@@ -30,8 +30,8 @@ class AutoShape(Model):
 
     @model_validator(mode="after")
     def _sense(self) -> AutoShape:
-        for complaint in _auto_complaints(self):
-            raise ValueError(complaint)
+        if complaints := _auto_complaints(self):
+            raise ValueError("; ".join(complaints))
         return self
 
 

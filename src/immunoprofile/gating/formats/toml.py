@@ -1,57 +1,45 @@
-"""Our template file: TOML in two passes, shape and then sense, each with all its problems at once."""
+"""Our template file: TOML. Its shape and its sense are judged together, and all problems come at once.
+
+What is well formed is judged for sense although something else is not: `formats.parts` tells the two apart.
+"""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pydantic import ValidationError
-
-from immunoprofile.errors import (
-    InputError,
-    Problem,
-    SpilloverError,
-    TemplateInvalidError,
-    TemplateSyntaxError,
-    closest,
-    printable,
-)
+from immunoprofile.errors import Problem, TemplateInvalidError, TemplateSyntaxError, closest, printable
 from immunoprofile.gating.expectations import Expectation, TemplateTest
-from immunoprofile.gating.formats.assembly import Draft, assemble
-from immunoprofile.gating.formats.shape import (
-    FallbackShape,
-    GateShape,
-    MarkerShape,
-    MatrixShape,
-    QuadrantShape,
-    TemplateShape,
-    TestShape,
-    shape_problems,
-)
-from immunoprofile.gating.formats.shape_auto import AutoShape
-from immunoprofile.gating.formats.shape_scales import ScaleShape
-from immunoprofile.gating.gates import (
-    FILE,
-    UNCOMPENSATED,
-    AutoRule,
-    Boolean,
-    Dimension,
-    Ellipsoid,
-    Geometry,
-    Polygon,
-    Ratio,
-    Rectangle,
-    Term,
-)
+from immunoprofile.gating.formats.assembly import Assembled, assemble
+from immunoprofile.gating.formats.parts import Parts, read_parts
+from immunoprofile.gating.formats.sense import Sense
+from immunoprofile.gating.formats.shape import TestShape
+from immunoprofile.gating.formats.toml_gates import draft_gates
 from immunoprofile.gating.template import Compensation, GatingTemplate, Intensities, Limit, Marker, Quality
 from immunoprofile.provenance import read_regular
-from immunoprofile.scales import KINDS, Scale
-from immunoprofile.spillover import Spillover, read_spillover
 
 _MAX_BYTES = 5_000_000
+_NEED_NAMES = frozenset({"PARENT-UNKNOWN", "PARENT-AMBIGUOUS", "POPULATION-UNKNOWN", "REPORT-DENOMINATOR"})
+"""Complaints that are only certain where every gate has its name and its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A template file as judged.
+
+    Attributes
+    ----------
+    template
+        None where anything is wrong.
+    standing
+        Where something is wrong: the gates with nothing wrong about them, as a template of their own.
+    """
+
+    template: GatingTemplate | None
+    standing: GatingTemplate | None
+    problems: tuple[Problem, ...]
+    well_formed: bool
 
 
 def read_toml(path: Path) -> GatingTemplate:
@@ -60,14 +48,25 @@ def read_toml(path: Path) -> GatingTemplate:
     Raises
     ------
     TemplateSyntaxError
-        Missing, not TOML, unknown keys or wrong types: all of them.
+        Missing, not TOML, unknown keys or wrong types, with all that is wrong about the rest.
     TemplateInvalidError
         Right in shape, wrong in sense: all problems.
     """
-    return _sense(_shape(path), path)
+    judged = judge_toml(path)
+    if judged.template is None:
+        kind = TemplateInvalidError if judged.well_formed else TemplateSyntaxError
+        raise kind.of(judged.problems)
+    return judged.template
 
 
-def _shape(path: Path) -> TemplateShape:
+def judge_toml(path: Path) -> Judged:
+    """Read a template file and name everything that is wrong with it.
+
+    Raises
+    ------
+    TemplateSyntaxError
+        Missing, or not TOML.
+    """
     try:
         data = read_regular(path, _MAX_BYTES)
     except OSError as problem:
@@ -78,133 +77,96 @@ def _shape(path: Path) -> TemplateShape:
             remedy="Check the path.",
         ) from problem
     try:
-        return TemplateShape.model_validate(tomllib.loads(data.decode("utf-8-sig")))
-    except ValidationError as problem:
-        raise TemplateSyntaxError.of(shape_problems(problem, str(path), TemplateShape)) from None
+        parts = read_parts(tomllib.loads(data.decode("utf-8-sig")), str(path))
     except (ValueError, RecursionError) as problem:  # not TOML, not UTF-8, or a number with thousands of digits
         raise TemplateSyntaxError(
             f"is not TOML ({problem})", path=path, remedy="Mend the line it names.", code="TEMPLATE-TOML"
         ) from problem
+    return _judge(parts, path)
 
 
-class _Sense:
-    """The names a template's parts are looked up by, and the problems found on the way."""
-
-    def __init__(self, shape: TemplateShape, path: Path) -> None:
-        self.path, self.problems = path, list[Problem]()
-        self.scales = {n: s for n, found in shape.scales.items() if (s := self.scale(n, found)) is not None}
-        self.known = list(shape.markers)
-        self.matrices = _matrices(self, shape)
-        self.axes: dict[str, Dimension] = {}
-        for name, marker in shape.markers.items():
-            axis = self._dimension(name, marker, shape)
-            if axis is not None:
-                self.axes[name] = axis
-
-    def _dimension(self, name: str, marker: MarkerShape, shape: TemplateShape) -> Dimension | None:
-        where, sound = f"markers.{name}", True
-        if marker.scale not in shape.scales:
-            hint = closest(marker.scale, shape.scales)
-            self.problem(f"{where}.scale", f'no scale named "{printable(marker.scale)}"', hint, "SCALE-UNKNOWN")
-            sound = False
-        if marker.compensation not in {None, FILE, UNCOMPENSATED, *self.matrices}:
-            hint = closest(str(marker.compensation), [FILE, UNCOMPENSATED, *self.matrices])
-            what = f'no matrix named "{printable(marker.compensation)}"'
-            self.problem(f"{where}.compensation", what, hint, "MATRIX-UNKNOWN")
-            sound = False
-        ratio = marker.ratio
-        for end in () if ratio is None else (ratio.top, ratio.bottom):
-            if end not in self.known or shape.markers[end].ratio is not None:
-                hint = closest(end, self.known)
-                self.problem(f"{where}.ratio", f'"{printable(end)}" is no marker with names', hint, "MARKER-UNKNOWN")
-                sound = False
-        if not sound or marker.scale not in self.scales:
-            return None
-        channel = name if ratio is None else Ratio(ratio.top, ratio.bottom, ratio.a, ratio.b, ratio.c)
-        return Dimension(channel, self.scales[marker.scale], marker.compensation)
-
-    def problem(self, where: str, what: str, remedy: str | None, code: str) -> None:
-        self.problems.append(Problem(what, str(self.path), where, remedy=remedy, code=code))
-
-    def scale(self, name: str, shape: ScaleShape) -> Scale | None:
-        numbers = shape.model_dump(exclude={"kind"}, exclude_none=True)
-        try:
-            return KINDS[shape.kind](**numbers)
-        except ValueError as problem:
-            self.problem(f"scales.{name}", str(problem), "Correct its numbers.", "SCALE-INVALID")
-            return None
-
-    def axis(self, where: str, name: str) -> Dimension | None:
-        if name not in self.known:
-            self.problem(where, f'no marker named "{printable(name)}"', closest(name, self.known), "MARKER-UNKNOWN")
-        return self.axes.get(name)
-
-
-def _sense(shape: TemplateShape, path: Path) -> GatingTemplate:
-    sense = _Sense(shape, path)
-    drafts = [d for i, g in enumerate(shape.gate) for d in _drafts(sense, i, g)]
-    comp = _compensation(sense, shape)
-    markers = tuple(
-        Marker(n, tuple(m.names or [n]), m.optional, m.by == "detector")
-        for n, m in shape.markers.items()
-        if m.ratio is None
-    )
-    head = shape.template
-    assembled = assemble(
-        drafts,
-        [(f"report[{i}]", r.population, r.of) for i, r in enumerate(shape.report)],
-        [
-            (f"limits.{n}", n, Limit(x.warn_denominator_below, x.not_evaluable_denominator_below))
-            for n, x in shape.limits.items()
-        ],
-        str(path),
-        [(f"test[{i}]", _test(t)) for i, t in enumerate(shape.test)],
-    )
-    problems = [*sense.problems, *assembled.problems]
-    if problems:
-        raise TemplateInvalidError.of(problems)
+def _judge(parts: Parts, path: Path) -> Judged:
+    sense = Sense(parts, path)
+    comp = _compensation(sense, parts)
+    assembled = _assemble(sense, parts)
+    intensities = _intensities(sense, parts, assembled)
+    found = [p for p in assembled.problems if parts.all_named or p.code not in _NEED_NAMES]
+    problems = (*parts.problems, *sense.problems, *found)
+    if parts.whole is None or problems:
+        return Judged(None, _standing(parts, comp, assembled, path), problems, parts.whole is not None)
+    head = parts.whole.template
     template = GatingTemplate(
         head.id,
         head.version,
         head.title,
         head.status,
-        markers,
+        _markers(parts),
         comp,
         assembled.gates,
         assembled.reports,
         assembled.limits,
         path,
-        quality=Quality(**shape.quality.model_dump()),
+        quality=Quality(**parts.whole.quality.model_dump()),
         tests=assembled.tests,
+        intensities=intensities,
     )
-    return replace(template, intensities=_intensities(sense, shape, template))
+    return Judged(template, None, (), well_formed=True)
 
 
-def _intensities(sense: _Sense, shape: TemplateShape, template: GatingTemplate) -> Intensities:
-    """What ``[intensities]`` names, as paths and markers; only reported populations have intensities.
+def _standing(parts: Parts, comp: Compensation, assembled: Assembled, path: Path) -> GatingTemplate:
+    return GatingTemplate("standing", "0", "", "draft", _markers(parts), comp, assembled.standing(), source=path)
 
-    Raises
-    ------
-    TemplateInvalidError
-        A name that is not known, or not reported.
-    """
-    reported, found = template.reported(), []
-    for i, name in enumerate(shape.intensities.populations):
-        where = f"intensities.populations[{i}]"
-        try:
-            path = template.find(name)
-        except InputError as error:
-            sense.problem(where, error.problems[0].what, error.problems[0].remedy, error.code)
-            continue
-        if path not in reported:
-            what = f'"{printable(name)}" is not reported'
-            sense.problem(where, what, "Add a [[report]] of it.", "POPULATION-UNREPORTED")
-        found.append(path)
-    for i, name in enumerate(shape.intensities.markers):
+
+def _markers(parts: Parts) -> tuple[Marker, ...]:
+    return tuple(
+        Marker(n, tuple(m.names or [n]), m.optional, m.by == "detector")
+        for n, m in parts.markers.items()
+        if m.ratio is None
+    )
+
+
+def _assemble(sense: Sense, parts: Parts) -> Assembled:
+    drafts = [d for i, g in parts.gates for d in draft_gates(sense, i, g)]
+    for i, test in parts.tests:
+        _check_controls(sense, f"test[{i}].controls", test, parts)
+    return assemble(
+        drafts,
+        [(f"report[{i}]", r.population, r.of) for i, r in parts.reports],
+        [
+            (f"limits.{n}", n, Limit(x.warn_denominator_below, x.not_evaluable_denominator_below))
+            for n, x in parts.limits.items()
+        ],
+        str(sense.path),
+        [(f"test[{i}]", _test(t)) for i, t in parts.tests],
+        [(f"intensities.populations[{i}]", n) for i, n in enumerate(parts.intensities.populations)],
+    )
+
+
+def _intensities(sense: Sense, parts: Parts, assembled: Assembled) -> Intensities:
+    """What ``[intensities]`` names, as paths and markers; only reported populations have intensities."""
+    for i, name in enumerate(parts.intensities.markers):
         sense.axis(f"intensities.markers[{i}]", name)
-    if sense.problems:
-        raise TemplateInvalidError.of(sense.problems)
-    return Intensities(tuple(found), tuple(shape.intensities.markers))
+    # A [[report]] that is wrong may have been the one that is missed.
+    whole = parts.whole is not None and len(assembled.reports) == len(parts.reports)
+    reported = {r.path for r in assembled.reports} or {g.path for g in assembled.gates}
+    for where, path in assembled.named:
+        if whole and path not in reported:
+            what = f'"{printable(path)}" is not reported'
+            sense.problem(where, what, "Add a [[report]] of it.", "POPULATION-UNREPORTED")
+    return Intensities(tuple(p for _, p in assembled.named), tuple(parts.intensities.markers))
+
+
+def _check_controls(sense: Sense, where: str, test: TestShape, parts: Parts) -> None:
+    known = [*sense.known, *(n for m in parts.markers.values() for n in m.names or ())]
+    folded = {n.casefold() for n in known}
+    for name in test.controls:
+        kind, _, marker = name.partition(":")
+        if kind != "fmo":
+            remedy = 'Write "fmo:MARKER": other controls have no part in finding gates.'
+            sense.problem(where, f'"{printable(name)}" is no control of a test', remedy, "TEST-CONTROL")
+        elif marker.strip().casefold() not in folded:
+            what = f'no marker named "{printable(marker)}"'
+            sense.problem(f"{where}.{printable(name)}", what, closest(marker, known), "MARKER-UNKNOWN")
 
 
 def _test(shape: TestShape) -> TemplateTest:
@@ -221,11 +183,13 @@ def _test(shape: TestShape) -> TemplateTest:
         if expect.f1 is not None:
             labels = (expect.label,) if isinstance(expect.label, str) else tuple(expect.label or ())
             found.append(Expectation(path, "f1", expect.f1, labels=labels))
-    return TemplateTest(shape.sample, tuple(found), shape.labels, shape.label_column)
+    return TemplateTest(shape.sample, tuple(found), shape.labels, shape.label_column, tuple(shape.controls.items()))
 
 
-def _compensation(sense: _Sense, shape: TemplateShape) -> Compensation:
-    comp = shape.compensation
+def _compensation(sense: Sense, parts: Parts) -> Compensation:
+    comp = parts.compensation
+    if comp is None:
+        return Compensation()
     if (comp.source == "matrix") != (comp.matrix is not None):
         sense.problem(
             "compensation.matrix",
@@ -234,151 +198,3 @@ def _compensation(sense: _Sense, shape: TemplateShape) -> Compensation:
             "COMPENSATION",
         )
     return Compensation(comp.source, comp.matrix, comp.missing, tuple(sense.matrices.items()))
-
-
-def _matrices(sense: _Sense, shape: TemplateShape) -> dict[str, Spillover]:
-    """The template's matrices by name; one that is named by its file alone is called as the file."""
-    comp = shape.compensation
-    wanted: dict[str, str | MatrixShape] = dict(comp.matrices)
-    if comp.matrix is not None:
-        wanted.setdefault(comp.matrix, comp.matrix)
-    found = {}
-    for name, given in wanted.items():
-        file, rows = (given, ()) if isinstance(given, str) else (given.file, given.fluorochromes)
-        try:
-            found[name] = read_spillover(sense.path.parent / file, rows)
-        except SpilloverError as error:
-            sense.problem("compensation.matrix", str(error).rstrip("."), None, error.code)
-    return found
-
-
-def _drafts(sense: _Sense, number: int, shape: GateShape) -> Iterator[Draft]:
-    where = f"gate[{number}]"
-    if shape.quadrant is not None:
-        yield from _quadrants(sense, where, shape, shape.quadrant)
-        return
-    if shape.auto is None:
-        geometry, rule = _geometry(sense, where, shape), None
-    else:
-        assert shape.fallback is not None
-        geometry = _geometry(sense, f"{where}.fallback", shape.fallback)
-        rule = _rule(sense, f"{where}.auto", shape.auto, geometry)
-    yield Draft(
-        where,
-        str(shape.name),
-        shape.parent,
-        geometry,
-        shape.id,
-        shape.label,
-        shape.cell_ontology,
-        shape.name_hipc,
-        shape.role,
-        auto=rule,
-    )
-
-
-AUTO_DEFAULTS: dict[str, dict[str, Any]] = {
-    "tail": {"quantile": 0.99},
-    "quantile": {"quantile": 0.99},
-    "fmo": {"quantile": 0.995},
-    "mixture": {"components": 2},
-    "singlets": {"width": 4.0},
-}
-"""What a rule says that leaves it open: written into the template's content, so that its digest covers it."""
-
-
-def _rule(sense: _Sense, where: str, auto: AutoShape, fallback: Geometry | None) -> AutoRule | None:
-    axes = [auto.x] if auto.y is None else [auto.x, auto.y]
-    found = [sense.axis(f"{where}.{key}", name) for key, name in zip("xy", axes, strict=False)]
-    dimensions = tuple(d for d in found if d is not None)
-    if len(dimensions) < len(axes):
-        return None
-    if fallback is not None and fallback.dimensions != dimensions:
-        what = "the fallback has other axes than the rule"
-        sense.problem(where, what, f"Give it on {' and '.join(map(printable, axes))}, in this order.", "AUTO-FALLBACK")
-    given = auto.model_dump(exclude={"method", "x", "y"}, exclude_none=True)
-    defaults = dict(AUTO_DEFAULTS.get(auto.method, {}))
-    if auto.method == "mixture" and len(axes) == 2:
-        defaults["quantile"] = 0.95
-    settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in {**defaults, **given}.items()}
-    return AutoRule(auto.method, dimensions, **settings)
-
-
-def _geometry(sense: _Sense, where: str, shape: GateShape | FallbackShape) -> Geometry | None:
-    if isinstance(shape, GateShape) and shape.boolean is not None:
-        return _boolean(shape)
-    if shape.range is not None:
-        axes, bounds = [shape.range.x], [(shape.range.min, shape.range.max)]
-    elif shape.rectangle is not None:
-        axes, bounds = list(shape.rectangle), [(b.min, b.max) for b in shape.rectangle.values()]
-    else:
-        return _outline(sense, where, shape)
-    found = [sense.axis(f"{where}.{a}", a) for a in axes]
-    dimensions = tuple(d for d in found if d is not None)
-    divider = shape.divider if isinstance(shape, GateShape) else None
-    return Rectangle(dimensions, tuple(bounds), divider) if len(dimensions) == len(axes) else None
-
-
-def _outline(sense: _Sense, where: str, shape: GateShape | FallbackShape) -> Geometry | None:
-    polygon, ellipse = shape.polygon, shape.ellipse
-    ellipsoid = shape.ellipsoid if isinstance(shape, GateShape) else None
-    if ellipsoid is not None:
-        axes = ellipsoid.dimensions
-    else:
-        flat = polygon or ellipse
-        assert flat is not None
-        axes = [flat.x, flat.y]
-    found = [sense.axis(f"{where}.{a}", a) for a in axes]
-    dimensions = tuple(d for d in found if d is not None)
-    if len(dimensions) != len(axes):
-        return None
-    if polygon is not None:
-        return Polygon((dimensions[0], dimensions[1]), tuple(polygon.vertices), bins=polygon.bins)
-    given = ellipse or ellipsoid
-    assert given is not None
-    covariance = tuple(tuple(row) for row in given.covariance)
-    ellipse_gate = Ellipsoid(dimensions, tuple(given.center), covariance, given.distance_square, bins=given.bins)
-    square = len(covariance) == len(axes) and all(len(row) == len(axes) for row in covariance)
-    if square and not ellipse_gate.is_ellipsoid:
-        sense.problem(f"{where}.covariance", "is not symmetric and positive definite", "Correct it.", "GATE-SHAPE")
-        return None
-    return ellipse_gate
-
-
-def _boolean(shape: GateShape) -> Boolean:
-    boolean = shape.boolean
-    assert boolean is not None
-    names = boolean.all_of or boolean.any_of or boolean.none_of or []
-    flip = boolean.none_of is not None
-    terms = tuple(Term(n.removeprefix("!"), n.startswith("!") != flip) for n in names)
-    return Boolean("or" if boolean.any_of is not None else "and", terms)
-
-
-def _quadrants(sense: _Sense, where: str, shape: GateShape, quadrant: QuadrantShape) -> Iterator[Draft]:
-    x, y = (sense.axis(f"{where}.quadrant.{k}", a) for k, a in (("x", quadrant.x), ("y", quadrant.y)))
-    for key in ("id", "label", "cell_ontology", "name_hipc", "role"):
-        if getattr(shape, key) is not None:
-            sense.problem(
-                f"{where}.{key}",
-                "a quadrant gate has no population of its own",
-                "Give ids, labels, cell_ontology and name_hipc per corner inside quadrant = { ... }.",
-                "QUADRANT-KEY",
-            )
-    divider = shape.name or f"{quadrant.x} x {quadrant.y}"
-    for corner, name in quadrant.names.items():
-        bounds = tuple(
-            (at, None) if sign == "+" else (None, at)
-            for sign, at in zip(corner, (quadrant.x_at, quadrant.y_at), strict=True)
-        )
-        geometry = Rectangle((x, y), bounds, divider) if x is not None and y is not None else None
-        yield Draft(
-            f"{where}.quadrant.{corner}",
-            name,
-            shape.parent,
-            geometry,
-            quadrant.ids.get(corner),
-            quadrant.labels.get(corner),
-            quadrant.cell_ontology.get(corner),
-            quadrant.name_hipc.get(corner),
-            None,
-        )

@@ -148,9 +148,11 @@ def _test(test: TemplateTest) -> dict[str, Any]:
             row["frac_of_parent"] = e.value
         else:
             row.setdefault("frac_of", {})[e.denominator] = e.value
-    head = {"sample": test.sample, "labels": test.labels}
+    head: dict[str, Any] = {"sample": test.sample, "labels": test.labels}
     if test.label_column != "label":
         head["label_column"] = test.label_column
+    if test.controls:
+        head["controls"] = _inline(dict(test.controls))
     expect = {
         p: _inline({k: _inline(v) if isinstance(v, dict) else v for k, v in r.items()}) for p, r in wanted.items()
     }

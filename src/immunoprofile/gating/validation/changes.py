@@ -120,7 +120,7 @@ def compare_events(one: GatingTemplate, other: GatingTemplate, events: Events) -
     An event's deepest population is the one with the longest path that holds it; of several alike the one that comes
     last in the template. Automatic gates are found in this file alone.
     """
-    before, after = (gate_alone(t, events, events) for t in (one, other))
+    before, after = (gate_alone(t, events) for t in (one, other))
     paths = dict.fromkeys((*before.paths, *after.paths))
     shifts = [s for p in paths if (s := _shift(p, before, after)) is not None]
     names = list(paths)

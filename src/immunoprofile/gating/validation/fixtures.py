@@ -48,6 +48,8 @@ class Fixture:
         Place of the test in the template: ``test[0]``.
     labels : (n_events,) str or None
         What each event truly is.
+    controls
+        Name (``fmo:CD25``) and events of each control.
     """
 
     where: str
@@ -56,6 +58,7 @@ class Fixture:
     events: Events
     held: HeldEvents
     labels: NDArray[np.str_] | None = None
+    controls: tuple[tuple[str, Events], ...] = ()
 
 
 def read_fixtures(template: GatingTemplate, folder: Path | None = None) -> tuple[Fixture, ...]:
@@ -97,16 +100,27 @@ def _read(
     table = None
     if test.labels is not None:
         table = _find(template, f"{where}.labels", test.labels, (".csv", ".parquet"), folders, problems)
+    tubes = [
+        (name, _find(template, f"{where}.controls.{printable(name)}", file, (".fcs",), folders, problems))
+        for name, file in test.controls
+    ]
     if path is None or (test.labels is not None and table is None):
         return None
+    events = _events(path, problems)
+    controls = [(name, _events(tube, problems)) for name, tube in tubes if tube is not None]
+    if events is None:
+        return None
+    held = HeldEvents(tuple(events.channels), np.ascontiguousarray(events.linear().T))
+    labels = None if table is None else _labels(table, test, events.n_events, where, problems)
+    return Fixture(where, test, path, events, held, labels, tuple((n, e) for n, e in controls if e is not None))
+
+
+def _events(path: Path, problems: list[Problem]) -> Events | None:
     try:
-        events = read_fcs(path)
-        held = HeldEvents(tuple(events.channels), np.ascontiguousarray(events.linear().T))
+        return read_fcs(path)
     except ImmunoprofileError as problem:
         problems.extend(problem.problems)
         return None
-    labels = None if table is None else _labels(table, test, events.n_events, where, problems)
-    return Fixture(where, test, path, events, held, labels)
 
 
 def _find(

@@ -54,6 +54,14 @@ def check_template(template: GatingTemplate) -> tuple[Remark, ...]:
     return tuple(sorted(found, key=lambda r: _LEVELS.index(r.level)))
 
 
+def check_standing(template: GatingTemplate) -> tuple[Remark, ...]:
+    """Remarks on the shapes of the gates that stand although the rest of their template cannot be read."""
+    lint = _Lint(template)
+    for gate in template.gates:
+        lint.check_gate(gate)
+    return tuple(sorted(lint.remarks, key=lambda r: _LEVELS.index(r.level)))
+
+
 class _Lint:
     """Remarks found so far."""
 

@@ -2,8 +2,8 @@
 
 A boundary is a bound of a range or rectangle, a divider of a quadrant gate (with all parts that share it), an edge of a
 polygon (along its normal), the centre and each half-axis of an ellipse. Of an automatic gate these are the boundaries
-of its fallback, and the numbers of its rule that are places on an axis. An edge that lies off the axis is open: it
-decides nothing and is left alone.
+that each fixture shows, those of its fallback, and the numbers of its rule that are places on an axis. An edge that
+lies off the axis is open: it decides nothing and is left alone.
 """
 
 from __future__ import annotations
@@ -41,7 +41,26 @@ class Mutant:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundMutant:
+    """One boundary of an automatic gate moved from where each fixture shows it.
+
+    Attributes
+    ----------
+    geometries
+        Name of a fixture to the gate there, moved; fixtures in which the gate is its fallback are not named.
+    """
+
+    paths: tuple[str, ...]
+    part: str
+    moved: str
+    geometries: Mapping[str, Geometry]
+
+
+@dataclass(frozen=True, slots=True)
 class _Move:
+    """`key` says which boundary and which way, whatever its place."""
+
+    key: str
     part: str
     moved: str
     geometry: Geometry
@@ -91,6 +110,36 @@ def list_mutants(template: GatingTemplate, *, shift: float = 0.02, spans: Spans 
     yield from _dividers(template, shift, known)
 
 
+def list_found_mutants(
+    template: GatingTemplate, settled: Mapping[str, GatingTemplate], *, shift: float = 0.02, spans: Spans | None = None
+) -> Iterator[FoundMutant]:
+    """Every boundary of the automatic gates as the fixtures show them, moved; a boundary is one in all fixtures.
+
+    Parameters
+    ----------
+    settled
+        Name of each fixture to the template with its automatic gates found there.
+    """
+    for gate in template.gates:
+        found: dict[str, dict[str, _Move]] = {}
+        for fixture, shown in settled.items():
+            there = shown.gate(gate.path)
+            if gate.auto is not None and there.origin == "auto":
+                for move in _moves(there.geometry, shift, spans or {}):
+                    if not _is_fallback(move.key, gate.auto, there.geometry):
+                        found.setdefault(move.key, {})[fixture] = move
+        for moves in found.values():
+            first = next(iter(moves.values()))
+            geometries = {fixture: move.geometry for fixture, move in moves.items()}
+            yield FoundMutant((gate.path,), f"found {first.part}", first.moved, geometries)
+
+
+def _is_fallback(key: str, rule: AutoRule, geometry: Geometry) -> bool:
+    """True of the bound that a rule on one axis leaves where the fallback has it."""
+    cut = "0min" if rule.keep == "above" else "0max"
+    return len(rule.dimensions) == 1 and isinstance(geometry, Rectangle) and not key.startswith(cut)
+
+
 def _with(template: GatingTemplate, *changed: Gate) -> GatingTemplate:
     by_path = {g.path: g for g in changed}
     return replace(template, gates=tuple(by_path.get(g.path, g) for g in template.gates))
@@ -121,7 +170,7 @@ def _bound_moves(geometry: Rectangle, ends: list[tuple[float, float]], steps: li
                     continue
                 changed = (*geometry.bounds[:k], bounds, *geometry.bounds[k + 1 :])
                 name = f"{name_of(dimension)} {side}"
-                yield _Move(name, f"{value:g} to {new:g}", replace(geometry, bounds=changed))
+                yield _Move(f"{k}{side}{sign}", name, f"{value:g} to {new:g}", replace(geometry, bounds=changed))
 
 
 def _edge_moves(geometry: Polygon, ends: list[tuple[float, float]], steps: list[float]) -> Iterator[_Move]:
@@ -146,7 +195,8 @@ def _edge_moves(geometry: Polygon, ends: list[tuple[float, float]], steps: list[
                 if abs(n) > 1e-12
             )
             part = f"edge {i + 1} ({_point(start)} to {_point(stop)})"
-            yield _Move(part, words, replace(geometry, vertices=tuple((float(a), float(b)) for a, b in moved)))
+            outline = tuple((float(a), float(b)) for a, b in moved)
+            yield _Move(f"edge{i}{sign}", part, words, replace(geometry, vertices=outline))
 
 
 def is_open_edge(start: np.ndarray, stop: np.ndarray, ends: list[tuple[float, float]]) -> bool:
@@ -168,7 +218,7 @@ def _ellipse_moves(geometry: Ellipsoid, ends: list[tuple[float, float]], steps: 
             new = geometry.center[k] + sign * steps[k]
             center = (*geometry.center[:k], new, *geometry.center[k + 1 :])
             moved = f"{geometry.center[k]:g} to {new:g}"
-            yield _Move(f"center {name_of(dimension)}", moved, replace(geometry, center=center))
+            yield _Move(f"center{k}{sign}", f"center {name_of(dimension)}", moved, replace(geometry, center=center))
     if not geometry.is_ellipsoid:
         return
     lengths, axes = np.linalg.eigh(np.array(geometry.covariance))
@@ -183,7 +233,8 @@ def _ellipse_moves(geometry: Ellipsoid, ends: list[tuple[float, float]], steps: 
             changed[k] = new**2 / geometry.distance_square
             covariance = (axes * changed) @ axes.T
             rows = tuple(tuple(float(v) for v in row) for row in (covariance + covariance.T) / 2)
-            yield _Move(f"half-axis {k + 1}", f"{half:g} to {new:g}", replace(geometry, covariance=rows))
+            changed_gate = replace(geometry, covariance=rows)
+            yield _Move(f"half{k}{sign}", f"half-axis {k + 1}", f"{half:g} to {new:g}", changed_gate)
 
 
 def _dividers(template: GatingTemplate, shift: float, spans: Spans) -> Iterator[Mutant]:

@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from immunoprofile.errors import ImmunoprofileError
-from immunoprofile.gating.automatic import PoolSample, has_automatic_gates, resolve_template
 from immunoprofile.gating.automatic.values import Wanted, read_values
 from immunoprofile.gating.gates import Boolean, Dimension
 from immunoprofile.gating.paths import ROOT
 from immunoprofile.gating.template import GatingTemplate
 from immunoprofile.gating.validation.fixtures import Fixture
-from immunoprofile.gating.validation.mutants import Mutant, list_mutants
-from immunoprofile.gating.validation.verdicts import gate_fixture, judge
+from immunoprofile.gating.validation.mutants import FoundMutant, Mutant, list_found_mutants, list_mutants
+from immunoprofile.gating.validation.verdicts import gate_fixture, judge, settle_alone
 from immunoprofile.scales import Identity
 
 Progress = Callable[[int, int, str], None]
@@ -54,10 +53,14 @@ def run_mutants(
     shift
         How far a boundary moves, as a share of its axis.
     """
-    mutants = list(list_mutants(template, shift=shift, spans=_spans(template, fixtures)))
-    notices = []
+    spans = _spans(template, fixtures)
     # Automatic gates that a moved boundary cannot reach stay as the fixture showed them.
-    settled = {f.where: _settle(template, f) for f in fixtures}
+    settled = {f.where: settle_alone(template, f.events, f.controls) for f in fixtures}
+    mutants: list[Mutant | FoundMutant] = [
+        *list_mutants(template, shift=shift, spans=spans),
+        *list_found_mutants(template, settled, shift=shift, spans=spans),
+    ]
+    notices = []
     for number, mutant in enumerate(mutants):
         notices.append(
             Notice(mutant.paths, mutant.part, mutant.moved, _first_failure(mutant, template, settled, fixtures))
@@ -67,14 +70,11 @@ def run_mutants(
     return tuple(notices)
 
 
-def _settle(template: GatingTemplate, fixture: Fixture) -> GatingTemplate:
-    if not has_automatic_gates(template):
-        return template
-    return resolve_template(template, [PoolSample("fixture", fixture.events)])["fixture"].template
-
-
 def _first_failure(
-    mutant: Mutant, template: GatingTemplate, settled: dict[str, GatingTemplate], fixtures: Sequence[Fixture]
+    mutant: Mutant | FoundMutant,
+    template: GatingTemplate,
+    settled: dict[str, GatingTemplate],
+    fixtures: Sequence[Fixture],
 ) -> str | None:
     touched = _resting_on(template, mutant.paths)
     for fixture in fixtures:
@@ -83,7 +83,9 @@ def _first_failure(
             continue
         narrowed = replace(fixture, test=replace(fixture.test, expectations=wanted))
         asked = {p for e in wanted for p in (e.path, e.denominator) if p is not None}
-        tried = _tried(mutant, settled[fixture.where], touched)
+        tried = _tried(mutant, template, settled[fixture.where], touched, fixture.where)
+        if tried is None:
+            continue
         try:
             for verdict in judge(gate_fixture(_needed(tried, asked), fixture), narrowed):
                 if not verdict.met:
@@ -93,13 +95,25 @@ def _first_failure(
     return None
 
 
-def _tried(mutant: Mutant, settled: GatingTemplate, touched: set[str]) -> GatingTemplate:
-    """The mutant with the automatic gates that it cannot reach as they were found; those it can are found anew."""
+def _tried(
+    mutant: Mutant | FoundMutant, template: GatingTemplate, settled: GatingTemplate, touched: set[str], fixture: str
+) -> GatingTemplate | None:
+    """The mutant with the automatic gates that it cannot reach as they were found; those it can are found anew.
+
+    None where the boundary is not there: the gate is its fallback in this fixture.
+    """
+    changed = template.gates
+    if isinstance(mutant, Mutant):
+        changed = mutant.template.gates
+    elif fixture not in mutant.geometries:
+        return None
+    else:
+        moved = mutant.geometries[fixture]
+        changed = tuple(replace(g, geometry=moved, auto=None) if g.path in mutant.paths else g for g in changed)
     gates = tuple(
-        m if m.path in touched else replace(s, auto=None)
-        for m, s in zip(mutant.template.gates, settled.gates, strict=True)
+        m if m.path in touched else replace(s, auto=None) for m, s in zip(changed, settled.gates, strict=True)
     )
-    return replace(mutant.template, gates=gates)
+    return replace(template, gates=gates)
 
 
 def _resting_on(template: GatingTemplate, paths: Iterable[str]) -> set[str]:

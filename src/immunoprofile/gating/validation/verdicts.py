@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from immunoprofile.errors import printable
 from immunoprofile.fcs import Events
 from immunoprofile.gating.automatic import PoolSample, has_automatic_gates, resolve_template
 from immunoprofile.gating.expectations import Expectation
-from immunoprofile.gating.membership import EventSource, Membership, run_plan
+from immunoprofile.gating.membership import Membership, run_plan
 from immunoprofile.gating.plan import compile_plan
 from immunoprofile.gating.template import GatingTemplate
 from immunoprofile.gating.validation.fixtures import Fixture
@@ -95,28 +95,37 @@ def run_tests(template: GatingTemplate, fixtures: Iterable[Fixture]) -> tuple[Ve
 
     Notes
     -----
-    Each fixture is a pool of its own for automatic gates. Nothing is removed for its quality: that is no matter of
-    gates.
+    Each fixture is a pool of its own for automatic gates, with the controls that its test names. Nothing is removed
+    for its quality: that is no matter of gates.
     """
     return tuple(v for f in fixtures for v in judge(gate_fixture(template, f), f))
 
 
 def gate_fixture(template: GatingTemplate, fixture: Fixture) -> Membership:
-    """Gate one fixture; automatic gates are found in it."""
-    return gate_alone(template, fixture.events, fixture.held)
+    """Gate one fixture; automatic gates are found in it, or in its controls."""
+    settled = settle_alone(template, fixture.events, fixture.controls)
+    return run_plan(compile_plan(settled, fixture.events.channels, fixture.events.spillover), fixture.held)
 
 
-def gate_alone(template: GatingTemplate, events: Events, source: EventSource) -> Membership:
-    """Gate one file, which is a pool of its own for automatic gates.
+def gate_alone(template: GatingTemplate, events: Events) -> Membership:
+    """Gate one file, which is a pool of its own for automatic gates."""
+    return run_plan(compile_plan(settle_alone(template, events), events.channels, events.spillover), events)
+
+
+def settle_alone(
+    template: GatingTemplate, events: Events, controls: Sequence[tuple[str, Events]] = ()
+) -> GatingTemplate:
+    """A template with its automatic gates as one file shows them.
 
     Parameters
     ----------
-    source
-        The events, or the same events held in memory.
+    controls
+        Name (``fmo:CD25``) and events of each control of that file.
     """
-    if has_automatic_gates(template):
-        template = resolve_template(template, [PoolSample("fixture", events)])["fixture"].template
-    return run_plan(compile_plan(template, events.channels, events.spillover), source)
+    if not has_automatic_gates(template):
+        return template
+    tubes = [PoolSample(f"control {i}", e, control=name) for i, (name, e) in enumerate(controls)]
+    return resolve_template(template, [PoolSample("fixture", events), *tubes])["fixture"].template
 
 
 def judge(members: Membership, fixture: Fixture) -> Iterator[Verdict]:
