@@ -193,6 +193,24 @@ def test_store__whatever_it_answers_is_one_of_our_errors_without_a_secret(bucket
     assert "secret" not in str(caught.value)
 
 
+def _not_found(cause: Exception) -> Exception:
+    problem = FileNotFoundError("https://x?secret")
+    problem.__cause__ = cause
+    return problem
+
+
+@pytest.mark.parametrize(
+    ("cause", "code"),
+    [(_AnsweredError("x"), "FCS-PERMISSION"), (NOT_THERE("x"), "FCS-MISSING"), (TimeoutError("x"), "FCS-URL")],
+)
+def test_http__a_file_not_found_for_another_reason_says_the_reason(content, monkeypatch, cause, code: str) -> None:
+    kind = type("Web", (_Bucket,), {"told": _not_found(cause), "protocol": "https"})
+    monkeypatch.setitem(sys.modules["fsspec.registry"]._registry, "https", kind)
+    with pytest.raises(FcsAccessError) as caught:
+        read_fcs("https://host/tube.fcs")
+    assert caught.value.code == code
+
+
 @pytest.mark.parametrize("lost", [1, 4000, -1], ids=["one-byte", "much", "too-many"])
 def test_store__that_gives_another_number_of_bytes_is_refused(bucket, content: bytes, lost: int) -> None:
     bucket.content = content[:-lost] if lost > 0 else content + b"\0"

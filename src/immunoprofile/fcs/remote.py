@@ -18,6 +18,7 @@ from io import FileIO
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
+from weakref import WeakValueDictionary
 
 from immunoprofile.errors import FcsError, OutputError, printable
 from immunoprofile.fcs.findings import Inspection, Strictness
@@ -145,7 +146,8 @@ class _Copies:
 
     def __init__(self) -> None:
         self._held: dict[RemoteFile, _Copy] = {}
-        self._coming: dict[RemoteFile, threading.Lock] = {}
+        # A lock is there for as long as somebody holds it or waits for it.
+        self._coming: WeakValueDictionary[RemoteFile, threading.Lock] = WeakValueDictionary()
         self._lock = threading.Lock()
 
     def open(self, file: RemoteFile) -> tuple[FileIO, int, str]:
@@ -154,14 +156,17 @@ class _Copies:
         with coming:
             # Others copy other files meanwhile; who wants the same one waits for it.
             with self._lock:
-                copy = self._held.pop(file, None)
-            if copy is None:
-                copy = _fetch(file)
+                held = self._held.pop(file, None)
+                if held is not None:
+                    return self._handle(file, held)
+            new = _fetch(file)
             with self._lock:
-                self._held[file] = copy
-                handle = _Handle(copy)
-                self._drop_oldest()
-                self._coming.pop(file, None)
+                return self._handle(file, new)
+
+    def _handle(self, file: RemoteFile, copy: _Copy) -> tuple[FileIO, int, str]:
+        self._held[file] = copy
+        handle = _Handle(copy)
+        self._drop_oldest()
         return handle, copy.size, copy.sha256
 
     def _drop_oldest(self) -> None:
@@ -260,6 +265,9 @@ _DENIED = (401, 403)
 
 def _refusal(file: RemoteFile, problem: Exception) -> FcsError:
     """The error for what a store answered; its own words may repeat a secret of the URL, so they are left out."""
+    if isinstance(problem, FileNotFoundError) and isinstance(problem.__cause__, Exception) and _is_http(file):
+        # Whatever went wrong over HTTP, a refused connection too, comes as a file that was not found.
+        problem = problem.__cause__
     status = getattr(problem, "status", None)
     if isinstance(problem, FileNotFoundError) or status == 404:
         return _error(file, "FCS-MISSING", "its store has no such file")
@@ -267,6 +275,10 @@ def _refusal(file: RemoteFile, problem: Exception) -> FcsError:
         return _error(file, "FCS-PERMISSION", "its store gives no permission to read this file")
     said = getattr(problem, "strerror", None) or (f"HTTP {status}" if status else type(problem).__name__)
     return _error(file, "FCS-URL", f"its store cannot be asked ({printable(said, 80)})")
+
+
+def _is_http(file: RemoteFile) -> bool:
+    return str(file).startswith(("http://", "https://"))
 
 
 def _error(file: RemoteFile, code: str, what: str) -> FcsError:
