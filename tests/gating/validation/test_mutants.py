@@ -126,3 +126,46 @@ def test_boolean__notices_moves_of_its_terms(template_file) -> None:
     rest = '[[gate]]\nname = "Rest"\nboolean = { not = ["Box"] }\n'
     only = '[[test]]\nsample = "square"\nexpect = { "Rest" = { count = 8000 } }\n'
     assert all(n.noticed for n in notices_of(template_file(BOX, rest, only)))
+
+
+QUARTER = (
+    '[[gate]]\nname = "Right"\n'
+    'auto = { method = "quantile", x = "X", keep = "above", quantile = 0.75, pool = "sample" }\n'
+    'fallback = { range = { x = "X", min = 0.5 } }\n'
+)
+
+
+def test_found_cut__is_a_boundary_that_moves_as_any_other(template_file) -> None:
+    """Three quarters are reached at column 74; a move by 0.02 takes or gives two of the 26 from there on."""
+    only = '[[test]]\nsample = "square"\nexpect = { "Right" = { count = 2600, tolerance = 199 } }\n'
+    notices = notices_of(template_file(QUARTER, only))
+    assert [(n.part, n.noticed) for n in notices] == [("fallback X min", False)] * 2 + [("found X min", True)] * 2
+    wider = notices_of(template_file(QUARTER, only.replace("199", "200")))
+    assert [n.noticed for n in wider] == [False] * 4
+
+
+def test_found_cut__carries_what_rests_on_it(template_file) -> None:
+    child = '[[gate]]\nname = "Low"\nparent = "Right"\nrange = { x = "Y", max = 0.5 }\n'
+    only = '[[test]]\nsample = "square"\nexpect = { "Low" = { count = 1300 } }\n'
+    notices = notices_of(template_file(QUARTER, child, only))
+    assert [n.by for n in notices if n.part == "found X min"] == ["test[0]: count of Right/Low"] * 2
+
+
+def test_found_cut__of_a_fixture_that_shows_none_is_the_fallback_alone(template_file) -> None:
+    hidden = QUARTER.replace('pool = "sample"', "min_events = 20000")
+    only = '[[test]]\nsample = "square"\nexpect = { "Right" = { count = 5000 } }\n'
+    notices = notices_of(template_file(hidden, only))
+    assert [(n.part, n.noticed) for n in notices] == [("fallback X min", True)] * 2
+
+
+def test_found_ellipse__moves_by_its_center_and_half_axes(template_file) -> None:
+    shape = (
+        'auto = { method = "mixture", x = "X", y = "Y", target = [0.5, 0.5], pool = "sample" }\n'
+        'fallback = { ellipse = { x = "X", y = "Y", center = [0.5, 0.5], covariance = [[0.01, 0], [0, 0.01]], '
+        "distance_square = 1 } }"
+    )
+    only = '[[test]]\nsample = "square"\nexpect = { "Gate" = { count = 1 , tolerance = 1e6 } }\n'
+    parts = [n.part for n in notices_of(template_file(gate(shape), only)) if n.part.startswith("found")]
+    assert parts == [
+        p for p in ("found center X", "found center Y", "found half-axis 1", "found half-axis 2") for _ in "ab"
+    ]

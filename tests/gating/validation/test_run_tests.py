@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 from lxml import etree
 from square_template import BOX, STRIP
 
 from immunoprofile.errors import TemplateInvalidError
+from immunoprofile.fcs import ChannelSpec, write_fcs
 from immunoprofile.gating import load_template
+from immunoprofile.gating.formats.toml_write import render_template
 from immunoprofile.gating.validation import read_fixtures, render_junit, run_tests
 
 # 40 columns (20..59) of 50 rows (0..49); of them 20 columns from 40 on.
@@ -136,3 +139,51 @@ def test_junit__has_a_case_an_expectation_and_says_what_failed(template_file) ->
     assert (bad.get("name"), good.get("name")) == ("count of Box", "count of Box/Strip")
     assert bad[0].get("message") == "expected 1, found 2000"
     assert len(good) == 0
+
+
+FMO = (
+    '[[gate]]\nname = "Right"\nauto = { method = "fmo", x = "X", keep = "above", quantile = 0.8 }\n'
+    'fallback = { range = { x = "X", min = 0.5 } }\n'
+)
+
+
+@pytest.fixture
+def dim(square: Path) -> Path:
+    """A control with as many events at each X of 0..49: 39 is the first at which four fifths are reached."""
+    x = np.repeat(np.arange(50, dtype=np.float32), 20)
+    write_fcs(square.with_name("dim.fcs"), [x, x], [ChannelSpec(n, n, 100) for n in ("X", "Y")])
+    return square.with_name("dim.fcs")
+
+
+def test_control__that_a_test_names_places_the_gate(template_file, dim: Path) -> None:
+    """Of the 100 columns of the square, the 61 from 39 on lie above the control's cut, which belongs to the gate."""
+    named = 'controls = { "fmo:X" = "dim" }\n'
+    (verdict,) = verdicts_of(template_file(FMO, block('"Right" = { count = 6100 }', named)))
+    assert (verdict.met, verdict.found) == (True, 6100)
+
+
+def test_control__that_no_test_names_leaves_the_fallback(template_file, dim: Path) -> None:
+    (verdict,) = verdicts_of(template_file(FMO, block('"Right" = { count = 5000 }')))
+    assert verdict.met
+
+
+@pytest.mark.parametrize(
+    ("controls", "what"),
+    [
+        ('{ "fmo:X" = "nowhere" }', 'test[0].controls.fmo:X: "nowhere" is not there'),
+        ('{ "fmo:Z" = "dim" }', 'test[0].controls.fmo:Z: no marker named "Z"'),
+        ('{ "bridge" = "dim" }', 'test[0].controls: "bridge" is no control of a test'),
+    ],
+    ids=["missing", "marker", "kind"],
+)
+def test_control__that_cannot_be_used_is_refused(template_file, dim: Path, controls: str, what: str) -> None:
+    with pytest.raises(TemplateInvalidError) as caught:
+        verdicts_of(template_file(FMO, block('"Right" = { count = 1 }', f"controls = {controls}\n")))
+    assert what in str(caught.value)
+
+
+def test_control__is_written_and_read_back(template_file, dim: Path) -> None:
+    path = template_file(FMO, block('"Right" = { count = 1 }', 'controls = { "fmo:X" = "dim" }\n'))
+    written = path.with_name("again.toml")
+    written.write_text(render_template(load_template(path)))
+    assert load_template(written).tests == load_template(path).tests
