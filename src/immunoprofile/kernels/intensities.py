@@ -1,7 +1,9 @@
-"""Median, percentiles and means of one channel over one population, exact, in two passes.
+"""Median, percentiles and means of many channels over one population, exact, in two walks through its events.
 
-The first pass counts events by the leading bits of their value, whose order is the order of the values; the second
-collects only the events of the bin that a percentile falls into, and picks it among them. Nothing is sorted.
+Before any population is looked at, every value gets a key: the number of one of some hundred bins that follow each
+other as the values do and hold about as many events each. The first walk adds up and counts keys; the second collects
+only the events of the bins that percentiles fall into, and picks them there. Nothing is sorted. Channels lie side by
+side in the row of an event, so that one step of a walk serves all of them.
 """
 
 from __future__ import annotations
@@ -10,16 +12,19 @@ import math
 
 import numpy as np
 
-from immunoprofile.kernels.accelerate import Array, kernel
+from immunoprofile.kernels.accelerate import Array, kernel, part
 
-BINS = 1 << 15
-"""Sign, 8 bits of exponent and 6 of mantissa of a float32: 64 bins an octave."""
-_SHIFT = 17
-_SIGN = np.uint32(0x80000000)
-_FEW = 1024
-"""Below this, picking among all events is quicker than counting bins first."""
+N_KEYS = 512
+"""Keys of numbers; this one itself is the key of NaN and infinity."""
+PREFIXES = 1 << 14
+"""Sign, 8 bits of exponent and 5 of mantissa of a float32: 32 parts an octave, in the order of the values."""
 N_MOMENTS = 4
-"""Results of `summarise` before the percentiles."""
+"""Results of `summarise_rows` before the percentiles."""
+_SHIFT = np.uint32(18)
+_SIGN = np.uint32(0x80000000)
+_SAMPLED = 8192
+"""Events that decide where bins begin: the share of a bin is then known to a tenth of itself."""
+_TILE = 256
 
 
 @kernel
@@ -28,9 +33,8 @@ def list_members(words: Array, bit: int, out: Array) -> int:
     n = 0
     mask = np.uint64(1) << np.uint64(bit)
     for i in range(words.size):
-        if words[i] & mask:
-            out[n] = i
-            n += 1
+        out[n] = i
+        n += (words[i] & mask) != np.uint64(0)
     return n
 
 
@@ -59,101 +63,199 @@ def pick(values: Array, n: int, k: int) -> float:
     return values[k]
 
 
-@kernel
-def _gather(values: Array, events: Array, n_events: int, chosen: Array, out: Array) -> int:
-    """First pass: finite values side by side, and in `out` their number, sum, sum of logs and how many are <= 0."""
-    n, nonpositive = 0, 0
-    total, logs, product = 0.0, 0.0, 1.0
-    for e in range(n_events):
-        v = values[events[e]]
-        if v - v != 0.0:
-            continue
-        chosen[n] = v
-        n += 1
-        total += v
-        if v <= 0.0:
-            nonpositive += 1
-        elif v > 1e100 or v < 1e-100:
-            logs += math.log(v)
-        elif nonpositive == 0:
-            # The logarithm of a product costs less than many logarithms; it is taken before the product overflows.
-            product *= v
-            if product > 1e200 or product < 1e-200:
-                logs += math.log(product)
-                product = 1.0
-    out[0] = n
-    out[1] = nonpositive
-    out[2] = total
-    out[3] = logs + math.log(product)
-    return n
+@part
+def _prefix(value: float) -> int:
+    """Leading bits of a value as float32, so turned that they rise with it."""
+    bits = np.float32(value).view(np.uint32)
+    return np.int64((~bits if bits & _SIGN else bits | _SIGN) >> _SHIFT)
+
+
+@part
+def _is_number(value: float) -> bool:
+    return value - value == 0.0
 
 
 @kernel
-def _key(bits: int) -> np.uint32:
-    """Place of a float32 among the bins, by its bits."""
-    u = np.uint32(bits)
-    return (~u if u & _SIGN else u | _SIGN) >> np.uint32(_SHIFT)
-
-
-@kernel
-def _count_bins(chosen: Array, n: int, keys: Array, narrow: Array, bits: Array, bins: Array) -> None:
-    for i in range(n):
-        narrow[0] = chosen[i]
-        key = _key(bits[0])
-        keys[i] = key
-        bins[key] += 1
-
-
-@kernel
-def _collect(chosen: Array, n: int, keys: Array, key: int, bucket: Array) -> int:
-    m = 0
-    for i in range(n):
-        if keys[i] == key:
-            bucket[m] = chosen[i]
-            m += 1
-    return m
-
-
-@kernel
-def summarise(values: Array, events: Array, n_events: int, levels: Array, work: Array, keys: Array, out: Array) -> None:
-    """Moments and percentiles of a channel over some events; NaN and infinity are left out.
+def key_rows(rows: Array, tables: Array, keys: Array) -> None:
+    """The key of every value.
 
     Parameters
     ----------
-    values : (n,)
-        The channel.
-    events : (>= n_events,)
-        Places in `values`.
-    levels
-        Rising percentiles in 0..1; linear between order statistics, (n - 1) * level from the first (R's type 7).
-    work : (2, >= n_events) float64, keys : (>= n_events,) uint16
-        Scratch.
-    out : (N_MOMENTS + levels.size,)
-        Number, number <= 0, sum, sum of logarithms (where none is <= 0), percentiles (NaN of nothing).
+    rows : (n_events, n_channels) float64
+    tables : (n_channels, PREFIXES) int32
+        Scratch: the key of each prefix.
+    keys : (n_events, n_channels) uint16
+        Out.
     """
-    chosen, bucket = work[0], work[1]
-    n = _gather(values, events, n_events, chosen, out)
-    few = n < _FEW
-    bins = np.zeros(1 if few else BINS, dtype=np.int32)
-    if not few:
-        narrow = np.empty(1, dtype=np.float32)
-        _count_bins(chosen, n, keys, narrow, narrow.view(np.uint32), bins)
-    below, at, size, collected = 0, 0, 0, -1
-    for q in range(levels.size):
-        h = (n - 1) * levels[q]
-        first = math.floor(h)
-        found = math.nan
-        for step in range(2 if n > 0 else 0):
-            k = min(first + step, n - 1)
-            if few:
-                value = pick(chosen, n, k)
-            else:
-                while below + bins[at] <= k:
-                    below += bins[at]
-                    at += 1
-                if collected != at:
-                    size = _collect(chosen, n, keys, at, bucket)
-                    collected = at
-                value = pick(bucket, size, k - below)
-            found = value if step == 0 else found + (value - found) * (h - first)
-        out[N_MOMENTS + q] = found
+    n = rows.shape[0]
+    for c in range(rows.shape[1]):
+        _share_out(rows[:, c], tables[c])
+    for first in range(0, n, _TILE):
+        last = min(first + _TILE, n)
+        for c in range(rows.shape[1]):
+            column, found, table = rows[first:last, c], keys[first:last, c], tables[c]
+            for i in range(column.size):
+                found[i] = table[_prefix(column[i])] if _is_number(column[i]) else N_KEYS
+
+
+@part
+def _share_out(column: Array, table: Array) -> None:
+    """Keys for the prefixes of one channel, by how often they occur among some of its events."""
+    table[:] = 0
+    total = 0
+    for i in range(0, column.size, max(1, column.size // _SAMPLED)):
+        if _is_number(column[i]):
+            table[_prefix(column[i])] += 1
+            total += 1
+    before, key = 0, 0
+    for p in range(table.size):
+        here = table[p]
+        table[p] = key
+        if here:
+            before += here
+            key = min(before * N_KEYS // total, N_KEYS - 1)
+
+
+@part
+def _count_keys(keys: Array, events: Array, n_events: int, counts: Array) -> int:
+    """Events of each key; returns how many values are no numbers."""
+    counts[:] = 0
+    for e in range(n_events):
+        i = events[e]
+        for c in range(keys.shape[1]):
+            counts[c, keys[i, c]] += 1
+    gaps = 0
+    for c in range(keys.shape[1]):
+        gaps += counts[c, N_KEYS]
+    return gaps
+
+
+@part
+def _add_up(rows: Array, events: Array, n_events: int, gaps: int, low: Array, total: Array) -> None:
+    """Numbers <= 0, and the sum in the order of the file."""
+    n_channels = rows.shape[1]
+    low[:] = 0.0
+    total[:] = 0.0
+    for e in range(n_events):
+        row = rows[events[e]]
+        if gaps:
+            for c in range(n_channels):
+                number = _is_number(row[c])
+                total[c] += row[c] if number else 0.0
+                low[c] += 1.0 if number and row[c] <= 0.0 else 0.0
+        else:
+            # Several channels at a time.
+            for c in range(n_channels):
+                total[c] += row[c]
+                low[c] += row[c] <= 0.0
+
+
+@part
+def _add_logarithms(rows: Array, c: int, events: Array, n_events: int) -> float:
+    logs, product = 0.0, 1.0
+    for e in range(n_events):
+        v = rows[events[e], c]
+        if not _is_number(v):
+            continue
+        if v > 1e100 or v < 1e-100:
+            logs += math.log(v)
+            continue
+        # The logarithm of a product costs less than many logarithms; it is taken before the product overflows.
+        product *= v
+        if product > 1e200 or product < 1e-200:
+            logs += math.log(product)
+            product = 1.0
+    return logs + math.log(product)
+
+
+@part
+def _collect(
+    rows: Array, keys: Array, events: Array, n_events: int, slots: Array, places: Array, bucket: Array
+) -> None:
+    """Second walk: the values whose key has a slot, each slot's side by side from its place on."""
+    for e in range(n_events):
+        i = events[e]
+        for c in range(rows.shape[1]):
+            slot = slots[c, keys[i, c]]
+            if slot:
+                bucket[places[c, slot]] = rows[i, c]
+                places[c, slot] += 1
+
+
+@part
+def _key_of_rank(counts: Array, rank: int, key: int, below: int) -> tuple[int, int]:
+    """The key that holds the event of a rank, and the events before it; looked for from where the last one was."""
+    if rank < below:
+        key, below = 0, 0
+    while below + counts[key] <= rank:
+        below += counts[key]
+        key += 1
+    return key, below
+
+
+@kernel
+def summarise_rows(
+    rows: Array,
+    keys: Array,
+    events: Array,
+    n_events: int,
+    levels: Array,
+    counts: Array,
+    slots: Array,
+    bucket: Array,
+    out: Array,
+) -> None:
+    """Moments and percentiles of all channels over some events; NaN and infinity are left out, channel by channel.
+
+    Parameters
+    ----------
+    rows, keys : (n, n_channels)
+        Values, and what `key_rows` gives for them.
+    events : (>= n_events,) int32
+        Rising.
+    levels : (n_levels,)
+        Rising percentiles in 0..1; linear between order statistics, (n - 1) * level from the first (R's type 7).
+    counts, slots : (n_channels, N_KEYS + 1) int32 and uint8; bucket : (>= n_events * n_channels,)
+        Scratch; slots are zero before and after.
+    out : (n_channels, N_MOMENTS + n_levels)
+        Number, number <= 0, sum, sum of logarithms (NaN where one is <= 0), percentiles (NaN of nothing).
+    """
+    n_channels, n_ranks = rows.shape[1], 2 * levels.size
+    gaps = _count_keys(keys, events, n_events, counts)
+    low, total = np.empty(n_channels), np.empty(n_channels)
+    _add_up(rows, events, n_events, gaps, low, total)
+    for c in range(n_channels):
+        out[c, 0] = n_events - counts[c, N_KEYS]
+        out[c, 1] = low[c]
+        out[c, 2] = total[c]
+        out[c, 3] = _add_logarithms(rows, c, events, n_events) if low[c] == 0.0 else math.nan
+    # Where each rank's key begins among the ranks and in the bucket; slot 0 is none.
+    held, starts = (
+        np.zeros((n_channels, n_ranks, 2), dtype=np.int64),
+        np.zeros((n_channels, n_ranks + 1), dtype=np.int64),
+    )
+    free = 0
+    for c in range(n_channels):
+        n, key, below, used = np.int64(out[c, 0]), 0, 0, 0
+        for r in range(n_ranks if n > 0 else 0):
+            rank = min(np.int64(math.floor((n - 1) * levels[r >> 1])) + (r & 1), n - 1)
+            key, below = _key_of_rank(counts[c], rank, key, below)
+            if not slots[c, key]:
+                used += 1
+                slots[c, key] = used
+                starts[c, used] = free
+                free += counts[c, key]
+            held[c, r, 0], held[c, r, 1] = key, below
+    _collect(rows, keys, events, n_events, slots, starts.copy(), bucket)
+    for c in range(n_channels):
+        n = np.int64(out[c, 0])
+        for q in range(levels.size):
+            h, found = (n - 1) * levels[q], math.nan
+            for r in range(2 * q, 2 * q + 2 if n > 0 else 0):
+                rank = min(np.int64(math.floor(h)) + (r & 1), n - 1)
+                key, below = held[c, r, 0], held[c, r, 1]
+                value = pick(bucket[starts[c, slots[c, key]] :], counts[c, key], rank - below)
+                found = found + (value - found) * (h - math.floor(h)) if r & 1 else value
+            out[c, N_MOMENTS + q] = found
+        for r in range(n_ranks):
+            slots[c, held[c, r, 0]] = 0

@@ -29,14 +29,14 @@ from immunoprofile.gating.gates import Dimension, Gate, Ratio
 from immunoprofile.gating.membership import EventSource
 from immunoprofile.gating.sources import SourceTable, resolve_sources
 from immunoprofile.kernels.compensation import add_weighted, spoil
-from immunoprofile.kernels.intensities import N_MOMENTS, list_members, summarise
+from immunoprofile.kernels.intensities import N_KEYS, N_MOMENTS, PREFIXES, key_rows, list_members, summarise_rows
 from immunoprofile.populations.layout import layout_of
 from immunoprofile.scales import Asinh, Identity, Linear
 from immunoprofile.spillover import Spillover
 from immunoprofile.tables import build_columns
 
 _LEVELS = np.array([0.158655253931457, 0.5, 0.841344746068543])  # normal distribution at -1, 0 and 1
-_BLOCK = 16_384
+_BLOCK = 4096
 _MOST_BYTES = 64_000_000
 """Compensated values held at a time; a marker alone may take more."""
 # Stands for "some fluorescence scale" where a marker has no gate: only its kind matters here.
@@ -144,17 +144,21 @@ def _stain(marker: str, source: Any, table: SourceTable, channels: Sequence[Chan
 
 
 def _compensated(events: PanelEvents, columns: Sequence[int], stains: Sequence[Stain]) -> NDArray[np.float64]:
-    """(n_stains, n_events) values as the gates saw them."""
-    values = np.empty((len(stains), events.n_events))
+    """(n_events, n_stains) values as the gates saw them."""
+    values = np.empty((events.n_events, len(stains)))
+    made = np.empty((len(stains), _BLOCK))
     for first, raw in events.linear_blocks(columns, _BLOCK):
         block, n = np.ascontiguousarray(raw), raw.shape[1]
-        for row, stain in zip(values, stains, strict=True):
-            out = row[first : first + n]
+        # Looked at once, and not for every stain: hardly any file holds NaN or infinity.
+        gaps = not np.isfinite(block).all()
+        for row, stain in zip(made[:, :n], stains, strict=True):
             if stain.raw >= 0:
-                out[:] = block[stain.raw]
-            else:
-                add_weighted(stain.weights, block, stain.reads, out, n)
-                spoil(block, stain.reads, out, n)
+                row[:] = block[stain.raw]
+                continue
+            add_weighted(stain.weights, block, stain.reads, row, n)
+            if gaps:
+                spoil(block, stain.reads, row, n)
+        values[first : first + n] = made[:, :n].T
     return values
 
 
@@ -165,14 +169,18 @@ def _summarise(
     results: NDArray[np.float64],
     group: Sequence[int],
 ) -> None:
-    n = members.n_events
-    held = np.empty(n, dtype=np.int32)
-    work, keys = np.empty((2, n)), np.empty(n, dtype=np.uint16)
+    n, n_stains = values.shape
+    held, bucket = np.empty(n + 1, dtype=np.int32), np.empty(n * n_stains)
+    keys = np.empty(values.shape, dtype=np.uint16)
+    key_rows(values, np.empty((n_stains, PREFIXES), dtype=np.int32), keys)
+    counts = np.empty((n_stains, N_KEYS + 1), dtype=np.int32)
+    slots = np.zeros((n_stains, N_KEYS + 1), dtype=np.uint8)
     for p, path in enumerate(paths):
         bit = members.plan.bit(path)
         size = list_members(members.words[bit >> 6], bit & 63, held)
-        for row, number in zip(values, group, strict=True):
-            summarise(row, held, size, _LEVELS, work, keys, results[p, number])
+        out = np.empty((n_stains, results.shape[2]))
+        summarise_rows(values, keys, held, size, _LEVELS, counts, slots, bucket, out)
+        results[p, group] = out
 
 
 def _frame(sample_id: str, ids: Sequence[str], stains: Sequence[Stain], results: NDArray[np.float64]) -> pd.DataFrame:
