@@ -109,7 +109,10 @@ def _rule_words(rule: AutoRule) -> str:
     from immunoprofile.gating.template import describe_rule
 
     shown = {k: v for k, v in describe_rule(rule).items() if k not in {"method", "dimensions"}}
-    words = {k: "..".join(f"{x:g}" for x in v) if isinstance(v, list) else v for k, v in shown.items()}
+    words = {
+        k: (" and " if k == "target" else "..").join(f"{x:g}" for x in v) if isinstance(v, list) else v
+        for k, v in shown.items()
+    }
     settings = ", ".join(f"{k} {v}" for k, v in words.items())
     return f"automatic {rule.method} ({settings})"
 

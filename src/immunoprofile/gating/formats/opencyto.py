@@ -1,8 +1,12 @@
-"""openCyto's template sheet: the methods that map become gates here, the rest is listed by name and reason.
+"""openCyto's template sheet: what has a counterpart becomes gates here, the rest is listed by name and reason.
 
 The sheet knows no scales and no fallbacks. Scatter and time keep their own units (`identity`); everything else is put
 on the usual logicle scale, and positions on it are not carried, because the sheet does not say on which scale they
 are. Each automatic gate gets a fallback that keeps nothing but its name, and is listed: a person must place it.
+
+A row may stand for several gates: ``+/-`` for both sides of a cut, a sign an axis for a cut on each and what lies
+between them. What reuses the cuts of other gates (`refGate`, the quadrants of two cuts, `polyFunctions`) becomes a
+boolean of those gates, where that is the same population: where the gates that the cuts were found in hold it whole.
 
 References
 ----------
@@ -12,76 +16,52 @@ automated, end-to-end flow cytometry data analysis. PLoS Comput Biol 2014;10(8):
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
-from typing import Literal
 
-from immunoprofile.errors import Problem, TemplateInvalidError, TemplateSyntaxError, printable
+from immunoprofile.errors import Problem, TemplateInvalidError, printable
 from immunoprofile.gating.formats.assembly import Draft, assemble
-from immunoprofile.gating.gates import AutoRule, Boolean, Dimension, Geometry, Method, Pool, Rectangle, Term
+from immunoprofile.gating.formats.opencyto_methods import (
+    BOUNDS,
+    CUTS,
+    OUTLINES,
+    UNMAPPED,
+    bounds_of,
+    cut_rule,
+    kept_side,
+    lost_settings,
+    method_of,
+    outline_rule,
+)
+from immunoprofile.gating.formats.opencyto_sheet import SIGNS, NotCarriedError, Row, Side, read_rows
+from immunoprofile.gating.gates import AutoRule, Boolean, Geometry, Rectangle, Term
+from immunoprofile.gating.paths import ROOT, find_path, join_path, split_path
 from immunoprofile.gating.template import Compensation, GatingTemplate, Marker
-from immunoprofile.scales import Identity, Logicle, Scale
 
-COLUMNS = ("alias", "pop", "parent", "dims", "gating_method", "gating_args")
-"""Columns that a sheet must have; of its others only groupBy and collapseDataForGating say something here."""
-
-_CUTS: dict[str, Method] = {
-    "mindensity": "valley", "gate_mindensity": "valley", "mindensity2": "valley", "gate_mindensity2": "valley",
-    "rangegate": "valley", "tailgate": "tail", "gate_tail": "tail", "cytokine": "tail",
-    "quantilegate": "quantile", "gate_quantile": "quantile",
-}  # fmt: skip
-_UNMAPPED = {
-    "refgate": "reuses cuts of other gates, which are found anew for each gate here",
-    "quadgate.seq": "finds two cuts one after the other",
-    "quadgate.tmix": "finds two cuts in a mixture of t distributions",
-    "polyfunctions": "makes every combination of other gates",
-    "dummy_gate": "is drawn elsewhere",
-    "dummy": "is drawn elsewhere",
-}
-_SETTINGS: dict[str, set[str]] = {
-    **{name: {"gate_range"} for name, method in _CUTS.items() if method != "quantile"},
-    **{name: {"gate_range", "probs"} for name, method in _CUTS.items() if method == "quantile"},
-    **{name: {"K", "target", "quantile"} for name in ("flowclust", "flowclust.2d", "gate_flowclust_2d")},
-    "boundary": {"min", "max"},
-    "rectgate": {"min", "max"},
-}
-"""Settings of a method that are carried."""
-_FLAT = re.compile(r"^(FSC|SSC|TIME)", re.IGNORECASE)
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_UNPLACED = 0.5
-"""Where fallbacks are put that nobody has placed: the middle of the axis."""
-_SIGNS: dict[str, tuple[Literal["above", "below"], ...]] = {"+": ("above",), "-": ("below",), "+/-": ("above", "below")}
+_MOST_COMBINED = 6
+"""Gates that `polyFunctions` may combine: 64 populations."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
-    line: int
-    cells: Mapping[str, str]
+class _New:
+    """A gate to be made; `why` is given instead where it cannot be."""
 
-    def __getitem__(self, column: str) -> str:
-        return self.cells.get(column, "")
-
-    @property
-    def dims(self) -> list[str]:
-        return [d.strip() for d in self["dims"].split(",") if d.strip()]
-
-    def number(self, key: str) -> float | None:
-        """A number of gating_args: ``K = 3``."""
-        found = re.search(rf"\b{key}\s*=\s*({_NUMBER})\s*(?:,|$)", self["gating_args"])
-        return None if found is None else float(found.group(1))
-
-    def pair(self, key: str) -> tuple[float, float] | None:
-        """Two numbers of gating_args: ``min = c(0, 5e4)``."""
-        found = re.search(rf"\b{key}\s*=\s*c\(\s*({_NUMBER})\s*,\s*({_NUMBER})\s*\)", self["gating_args"])
-        return None if found is None else (float(found.group(1)), float(found.group(2)))
+    name: str
+    geometry: Geometry | None
+    rule: AutoRule | None = None
+    why: str = ""
 
 
-class _NotCarriedError(Exception):
-    """Why a row becomes no gate."""
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """A gate whose cut is reused: its path, its axis, the side it keeps."""
+
+    path: str
+    axis: str
+    kept: Side
 
 
 def read_opencyto(path: Path) -> GatingTemplate:
@@ -96,210 +76,260 @@ def read_opencyto(path: Path) -> GatingTemplate:
     TemplateSyntaxError
         It is no such sheet.
     TemplateInvalidError
-        No row maps, or names cannot be told apart.
+        No row maps.
     """
-    rows = _read(path)
-    work = _Sheet(path)
-    for row in rows:
-        work.add(row)
-    if not work.drafts:
-        raise TemplateInvalidError.of(work.refused or [Problem("has no rows", str(path), remedy="Add gates.")])
-    built = assemble(work.drafts, (), (), str(path))
+    sheet = _Sheet(path)
+    for row in read_rows(path):
+        sheet.add(row)
+    if not sheet.drafts:
+        raise TemplateInvalidError.of(sheet.refused or [Problem("has no rows", str(path), remedy="Add gates.")])
+    built = assemble(list(sheet.drafts.values()), (), (), str(path))
     if built.problems:
         raise TemplateInvalidError.of(built.problems)
+    markers = dict.fromkeys(c for g in built.gates for d in g.geometry.dimensions for c in d.channels)
     return GatingTemplate(
         re.sub(r"[^a-z0-9]+", "_", path.stem.lower()).strip("_")[:64] or "template",
         "1",
         path.stem,
         "draft",
-        tuple(Marker(n, (n,)) for n in work.markers),
+        tuple(Marker(n, (n,)) for n in markers),
         Compensation(),
         built.gates,
-        refused=tuple(work.refused),
+        refused=tuple(sheet.refused),
     )
 
 
-def _read(path: Path) -> list[_Row]:
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-        records = list(csv.reader(io.StringIO(text, newline=""), strict=True))
-    except OSError as problem:
-        raise TemplateSyntaxError(
-            f"template cannot be read ({problem.strerror})", path=path, code="TEMPLATE-ACCESS", remedy="Check the path."
-        ) from problem
-    except (UnicodeDecodeError, csv.Error) as problem:
-        what = f"cannot be read as a CSV sheet ({printable(str(problem), 80)})"
-        raise TemplateSyntaxError(what, path=path, code="OPENCYTO-CSV", remedy="Save it as CSV UTF-8.") from problem
-    header = [c.strip() for c in records[0]] if records else []
-    missing = [c for c in COLUMNS if c not in header]
-    if missing:
-        raise TemplateSyntaxError(
-            f"is no openCyto template: columns {', '.join(missing)} are missing", path=path, where="header",
-            code="OPENCYTO-COLUMNS", remedy=f"Its header has {', '.join(COLUMNS)}.",
-        )  # fmt: skip
-    rows = (dict(zip(header, (c.strip() for c in record), strict=False)) for record in records[1:])
-    return [_Row(line, cells) for line, cells in enumerate(rows, start=2) if any(cells.values())]
-
-
 class _Sheet:
-    """Gates made so far, and what was not carried."""
+    """Gates made so far by their paths, and what was not carried."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.drafts: list[Draft] = []
+        self.drafts: dict[str, Draft] = {}
         self.refused: list[Problem] = []
-        self.markers: dict[str, None] = {}
         self.lost: set[str] = set()
 
-    def add(self, row: _Row) -> None:
+    def add(self, row: Row) -> None:
         """Turn a row into gates, or list it."""
-        parents = [p.strip() for p in row["parent"].split(",")]
-        try:
-            made = list(self._gates(row))
-        except _NotCarriedError as problem:
-            self._refuse(row, str(problem))
-            return
-        self._list_settings(row)
-        for parent in parents:
-            if parent.split("/")[-1] in self.lost:
-                self._refuse(row, f'its parent "{printable(parent)}" is not carried')
-                continue
-            above = None if parent in {"", "root", "/"} else parent.strip("/").removeprefix("root/")
-            for name, geometry, rule in made:
-                self.drafts.append(Draft(f"row {row.line}", name, above, geometry, auto=rule))
-                if rule is not None:
-                    self._place(row, name)
+        made = False
+        for written in row["parent"].split(","):
+            try:
+                parent = self._parent(written.strip())
+                for new in list(self._gates(row, parent)):
+                    made |= self._make(row, parent, new)
+            except NotCarriedError as problem:
+                self._refuse(row, row["alias"], str(problem))
+        if made:
+            self._list_settings(row)
 
-    def _refuse(self, row: _Row, why: str) -> None:
-        self.lost |= {row["alias"], *(n for n, _ in self._names(row))}
-        what = f'"{printable(row["alias"])}" ({printable(row["gating_method"])}) is not carried: {why}'
+    def _make(self, row: Row, parent: str, new: _New) -> bool:
+        path = _below(parent, new.name)
+        why = new.why or ("a row above makes a gate of that name there" if path in self.drafts else "")
+        if why or new.geometry is None:
+            self._refuse(row, new.name, why)
+            return False
+        above = None if parent == ROOT else parent
+        self.drafts[path] = Draft(f"row {row.line}", new.name, above, new.geometry, auto=new.rule, path=path)
+        if new.rule is not None:
+            self._list_fallback(row, new.name)
+        return True
+
+    def _refuse(self, row: Row, name: str, why: str) -> None:
+        self.lost |= {name, row["alias"]}
+        what = f'"{printable(name)}" ({printable(row["gating_method"])}) is not carried: {why}'
         remedy = "Write this gate by hand."
         self.refused.append(Problem(what, str(self.path), f"row {row.line}", remedy=remedy, code="OPENCYTO-LOSS"))
 
-    def _list_settings(self, row: _Row) -> None:
-        """Settings that have no counterpart here: named, since the gate may come out otherwise without them."""
-        known = _SETTINGS.get(row["gating_method"].lower(), set())
-        given = [] if row["gating_method"].lower() == "boolgate" else re.findall(r"\b([\w.]+)\s*=", row["gating_args"])
-        lost = [k for k in dict.fromkeys(given) if k not in known]
-        if row["preprocessing_method"]:
-            lost.append(f"preprocessing {row['preprocessing_method']}")
+    def _list_settings(self, row: Row) -> None:
+        lost = lost_settings(row)
         if lost:
             what = f'"{printable(row["alias"])}": {", ".join(map(printable, lost))} is not carried'
             remedy = "Compare the gate with the old one on a sample."
-            self.refused.append(
-                Problem(what, str(self.path), f"row {row.line}", remedy=remedy, code="OPENCYTO-SETTING")
-            )
+            problem = Problem(what, str(self.path), f"row {row.line}", remedy=remedy, code="OPENCYTO-SETTING")
+            self.refused.append(problem)
 
-    def _place(self, row: _Row, name: str) -> None:
+    def _list_fallback(self, row: Row, name: str) -> None:
         what = f'the fallback of "{printable(name)}" stands at an arbitrary place: the sheet has none'
         remedy = "Place it where the gate lies when the data do not show it."
         problem = Problem(what, str(self.path), f"row {row.line}", remedy=remedy, code="OPENCYTO-FALLBACK")
         self.refused.append(problem)
 
-    def _names(self, row: _Row) -> list[tuple[str, Literal["above", "below"]]]:
-        """The populations of a row with the side that each keeps."""
-        sides = _SIGNS.get(row["pop"], ("above",))
-        if row["alias"] not in {"*", ""} and len(sides) == 1:
-            return [(row["alias"], sides[0])]
-        given = [a.strip() for a in row["alias"].split(",")]
-        if len(given) == len(sides) and "*" not in given:
-            return list(zip(given, sides, strict=True))
-        base = "".join(row.dims)
-        return [(f"{base}{'+' if s == 'above' else '-'}", s) for s in sides]
+    def _parent(self, written: str) -> str:
+        return ROOT if written in {"", "root", "/"} else self._find(written, ROOT, "its parent")
 
-    def _gates(self, row: _Row) -> Iterator[tuple[str, Geometry, AutoRule | None]]:
-        method = row["gating_method"].lower()
-        if method in _UNMAPPED:
-            raise _NotCarriedError(_UNMAPPED[method])
+    def _find(self, written: str, near: str, what: str) -> str:
+        """The path of a gate made before: below `near` where there is one of that name, else anywhere."""
+        name = written.strip().removeprefix("root").strip("/")
+        below = name if near == ROOT else f"{near}/{name}"
+        if below in self.drafts:
+            return below
+        try:
+            return find_path(name, list(self.drafts))
+        except LookupError as problem:
+            if split_path(name)[-1:] and split_path(name)[-1] in self.lost:
+                raise NotCarriedError(f'{what} "{printable(name)}" is not carried') from None
+            raise NotCarriedError(f"{what}: {str(problem).split('. ')[0].rstrip('.')}") from None
+
+    def _gates(self, row: Row, parent: str) -> Iterator[_New]:
+        method = method_of(row)
+        if method in UNMAPPED:
+            raise NotCarriedError(UNMAPPED[method])
         if method == "boolgate":
-            yield row["alias"], _boolean(row), None
-        elif method in _CUTS:
-            yield from self._cuts(row, _CUTS[method])
-        elif method in {"boundary", "rectgate"}:
-            yield row["alias"], self._bounds(row), None
-        elif method in {
-            "singletgate",
-            "flowclust",
-            "flowclust.1d",
-            "flowclust.2d",
-            "gate_flowclust_1d",
-            "gate_flowclust_2d",
-        }:
-            yield from self._outlines(row, method)
+            yield from self._booleans(row, parent)
+        elif method == "polyfunctions":
+            yield from self._combinations(row, parent)
+        elif method == "refgate":
+            yield from self._references(row, parent)
+        elif method in CUTS:
+            yield from self._cuts(row, parent)
+        elif method in BOUNDS:
+            yield _New(row["alias"], bounds_of(row))
+        elif method in OUTLINES:
+            geometry, rule = outline_rule(row)
+            yield _New(row["alias"], geometry, rule)
         else:
-            raise _NotCarriedError("the method is not known here")
+            raise NotCarriedError("the method is not known here")
 
-    def _axis(self, name: str) -> Dimension:
-        self.markers[name] = None
-        scale: Scale = Identity() if _FLAT.match(name) else Logicle(262144.0, 0.5, 4.5, 0.0)
-        return Dimension(name, scale, "uncompensated" if _FLAT.match(name) else None)
-
-    def _cuts(self, row: _Row, method: Method) -> Iterator[tuple[str, Geometry, AutoRule | None]]:
-        if len(row.dims) != 1:
-            raise _NotCarriedError(f"it works on one axis here, and dims names {len(row.dims)}")
-        if row["pop"] not in _SIGNS:
-            raise _NotCarriedError(f'pop "{printable(row["pop"])}" is none of +, - and +/-')
-        axis = self._axis(row.dims[0])
-        window = row.pair("gate_range")
-        if window is not None and not isinstance(axis.scale, Identity):
-            raise _NotCarriedError("gate_range is on a scale that the sheet does not name")
-        quantile = {"quantile": row.number("probs") or 0.999, "tail": 0.99}.get(method)
-        middle = _UNPLACED if window is None else sum(window) / 2
-        for name, side in self._names(row):
-            bounds = (middle, None) if side == "above" else (None, middle)
-            rule = AutoRule(method, (axis,), keep=side, between=window, pool=_pool(row), quantile=quantile)
-            yield name, Rectangle((axis,), (bounds,)), rule
-
-    def _bounds(self, row: _Row) -> Rectangle:
-        axes = tuple(self._axis(d) for d in row.dims)
-        if any(not isinstance(a.scale, Identity) for a in axes):
-            raise _NotCarriedError("its bounds are on a scale that the sheet does not name")
-        low, high = (row.pair(k) if len(axes) == 2 else row.number(k) for k in ("min", "max"))
-        sides = []
-        for k in range(len(axes)):
-            pair = [b[k] if isinstance(b, tuple) else b for b in (low, high)]
-            sides.append((pair[0], pair[1]))
-        if all(v is None for pair in sides for v in pair):
-            raise _NotCarriedError("its min and max cannot be read as numbers")
-        return Rectangle(axes, tuple(sides))
-
-    def _outlines(self, row: _Row, method: str) -> Iterator[tuple[str, Geometry, AutoRule | None]]:
-        axes = tuple(self._axis(d) for d in row.dims)
-        if row["pop"] != "+":
-            raise _NotCarriedError(f'pop "{printable(row["pop"])}" is not +')
-        if method == "singletgate":
-            if len(axes) != 2:
-                raise _NotCarriedError("singlets need two axes")
-            fallback = Rectangle(axes, ((0.0, None), (0.0, None)))
-            yield row["alias"], fallback, AutoRule("singlets", axes, pool=_pool(row), width=3.0)
+    def _cuts(self, row: Row, parent: str) -> Iterator[_New]:
+        """A cut on one axis and the sides that are wanted; or one on each of two, and what lies between them."""
+        sides = row.sides()
+        if len(row.dims) != len(sides):
+            raise NotCarriedError(f"pop has {len(sides)} signs, and dims names {len(row.dims)} axes")
+        if len(row.dims) == 1:
+            yield from self._one_cut(row, parent, list(zip(_names(row, sides), sides[0], strict=True)))
             return
-        target = row.pair("target")
-        if len(axes) != 2 or target is None or any(not isinstance(a.scale, Identity) for a in axes):
-            raise _NotCarriedError("a mixture needs two axes in their own units and a target")
-        if row.number("K") is None:
-            raise _NotCarriedError("K is not given")
-        spread = tuple((t / 2, t * 3 / 2) for t in target)
-        rule = AutoRule(
-            "mixture", axes, pool=_pool(row), components=int(row.number("K") or 2), target=target,
-            quantile=row.number("quantile") or 0.9,
-        )  # fmt: skip
-        yield row["alias"], Rectangle(axes, spread), rule
+        cuts = []
+        for axis in row.dims:
+            side = kept_side(row, "above")
+            name = f"{axis}{SIGNS[side]}"
+            geometry, rule = cut_rule(row, axis, side)
+            yield _New(name, geometry, rule)
+            cuts.append(_Cut(_below(parent, name), axis, side))
+        for name, wanted in zip(_names(row, sides), product(*sides), strict=True):
+            yield _New(name, _between(cuts, wanted))
+
+    def _one_cut(self, row: Row, parent: str, wanted: list[tuple[str, Side]]) -> Iterator[_New]:
+        """The gate that the rule finds, and what is left of the parent on the other side of its cut."""
+        side = kept_side(row, wanted[0][1])
+        found = next((name for name, s in wanted if s == side), f"not_{wanted[0][0]}")
+        geometry, rule = cut_rule(row, row.dims[0], side)
+        yield _New(found, geometry, rule)
+        rest = Boolean("and", (Term(_below(parent, found), complement=True),))
+        yield from (_New(name, rest) for name, s in wanted if s != side)
+
+    def _references(self, row: Row, parent: str) -> Iterator[_New]:
+        paths = [self._find(r, parent, "the gate it refers to") for r in row["gating_args"].split(":")]
+        sides = row.sides()
+        if len(paths) == 1 and len(row.dims) == 2:
+            if sides != [("above",)]:
+                raise NotCarriedError("it is the outside of an outline")
+            yield self._exact(row["alias"], Boolean("and", (Term(paths[0]),)), parent)
+            return
+        cuts = [self._cut(p) for p in paths]
+        if len(cuts) != len(sides) or len(cuts) != len(row.dims):
+            raise NotCarriedError(f"it refers to {len(cuts)} gates for {len(sides)} signs on {len(row.dims)} axes")
+        by_axis = {c.axis.casefold(): c for c in cuts}
+        if any(d.casefold() not in by_axis for d in row.dims):
+            raise NotCarriedError("the gates it refers to are on other axes than its dims")
+        ordered = [by_axis[d.casefold()] for d in row.dims]
+        for name, wanted in zip(_names(row, sides), product(*_in_order(row, sides)), strict=True):
+            yield self._exact(name, _between(ordered, wanted), parent)
+
+    def _cut(self, path: str) -> _Cut:
+        """The cut of a gate on one axis."""
+        draft = self.drafts[path]
+        geometry = draft.geometry
+        if isinstance(geometry, Rectangle) and len(geometry.bounds) == 1 and geometry.bounds[0].count(None) == 1:
+            kept: Side = "above" if geometry.bounds[0][1] is None else "below"
+            return _Cut(path, geometry.dimensions[0].channels[0], kept)
+        raise NotCarriedError(f'"{printable(path)}", to which it refers, is no single cut on one axis')
+
+    def _exact(self, name: str, boolean: Boolean, parent: str) -> _New:
+        """The boolean of other gates, where no gate above those takes away what the cut alone would keep."""
+        held, terms = {ROOT, parent, *self._above(parent)}, list(boolean.terms)
+        while ready := [t for t in terms if set(self._above(t.path)) <= held]:
+            held |= {t.path for t in ready if not t.complement}
+            terms = [t for t in terms if t not in ready]
+        if not terms:
+            return _New(name, boolean)
+        path = terms[0].path
+        above = next(p for p in self._above(path) if p not in held)
+        why = f'it uses the cut of "{printable(path)}" outside of "{printable(above)}", in which that cut is found'
+        return _New(name, None, why=why)
+
+    def _above(self, path: str) -> list[str]:
+        found = []
+        while path != ROOT:
+            path = self.drafts[path].parent or ROOT if path in self.drafts else ROOT
+            found.append(path)
+        return found
+
+    def _booleans(self, row: Row, parent: str) -> Iterator[_New]:
+        """``A&!B|C``: in R ``&`` binds closer than ``|``; groups of several terms become gates of their own."""
+        if "(" in row["gating_args"]:
+            raise NotCarriedError("its expression has brackets")
+        groups = [[part.strip() for part in group.split("&")] for group in row["gating_args"].split("|")]
+        if not all(part.lstrip("! ") for group in groups for part in group):
+            raise NotCarriedError("its expression cannot be read")
+        read = [self._terms(group, parent) for group in groups]
+        if len(read) == 1:
+            yield _New(row["alias"], Boolean("and", read[0]))
+            return
+        terms = []
+        for number, group in enumerate(read, start=1):
+            if len(group) == 1:
+                terms.append(group[0])
+                continue
+            name = f"{row['alias']}_part_{number}"
+            yield _New(name, Boolean("and", group))
+            terms.append(Term(_below(parent, name)))
+        yield _New(row["alias"], Boolean("or", tuple(terms)))
+
+    def _terms(self, parts: Sequence[str], parent: str) -> tuple[Term, ...]:
+        return tuple(
+            Term(self._find(p.lstrip("! "), parent, "a gate of its expression"), _is_negated(p)) for p in parts
+        )
+
+    def _combinations(self, row: Row, parent: str) -> Iterator[_New]:
+        """Every combination of gates and their complements."""
+        terms = self._terms([p.strip() for p in row["gating_args"].split(":")], parent)
+        if len(terms) > _MOST_COMBINED:
+            raise NotCarriedError(f"it combines {len(terms)} gates, and {_MOST_COMBINED} are the most here")
+        for without in product((False, True), repeat=len(terms)):
+            chosen = tuple(Term(t.path, out) for t, out in zip(terms, without, strict=True))
+            names = ("!" * t.complement + split_path(t.path)[-1] for t in chosen)
+            yield _New("&".join(names), Boolean("and", chosen))
 
 
-def _boolean(row: _Row) -> Boolean:
-    """``A&!B`` or ``A|B``: all or any of other gates."""
-    text = row["gating_args"].strip()
-    if "&" in text and "|" in text:
-        raise _NotCarriedError("it mixes & and |")
-    parts = [p.strip() for p in re.split(r"[&|]", text)]
-    if not all(parts):
-        raise _NotCarriedError("its expression cannot be read")
-    terms = tuple(Term(p.lstrip("!").strip("/"), p.startswith("!")) for p in parts)
-    return Boolean("or" if "|" in text else "and", terms)
+def _is_negated(text: str) -> bool:
+    """True of ``!A``; an exclamation mark inside a name is none."""
+    return text[: len(text) - len(text.lstrip("! "))].count("!") % 2 == 1
 
 
-def _pool(row: _Row) -> Pool:
-    """Samples that share a gate: those of a subject where the sheet pools by one, else none."""
-    pooled = row["collapseDataForGating"].upper() in {"TRUE", "T"}
-    by_subject = re.search(r"PTID|subject|patient|donor", row["groupBy"], re.IGNORECASE)
-    return "subject" if pooled and by_subject else "sample"
+def _below(parent: str, name: str) -> str:
+    own = join_path([name])
+    return own if parent == ROOT else f"{parent}/{own}"
+
+
+def _between(cuts: Sequence[_Cut], wanted: Sequence[Side]) -> Boolean:
+    return Boolean("and", tuple(Term(c.path, c.kept != side) for c, side in zip(cuts, wanted, strict=True)))
+
+
+def _in_order(row: Row, sides: list[tuple[Side, ...]]) -> list[tuple[Side, ...]]:
+    """The signs in the order of dims: pop may name the axes the other way round."""
+    if len(sides) == 2:
+        first, second = (d.casefold() for d in row.dims)
+        text = row["pop"].casefold()
+        if text.startswith(second) and first in text[len(second) :] and not text.startswith(first):
+            return sides[::-1]
+    return sides
+
+
+def _names(row: Row, sides: list[tuple[Side, ...]]) -> list[str]:
+    """Names of a row's populations: its alias where it is one, else the axes with their signs, else as listed."""
+    wanted = list(product(*_in_order(row, sides)))
+    if len(wanted) == 1 and row["alias"] not in {"*", ""}:
+        return [row["alias"]]
+    given = [a.strip() for a in row["alias"].split(",")]
+    if len(given) == len(wanted) and "*" not in given:
+        return given
+    return ["".join(f"{d}{SIGNS[s]}" for d, s in zip(row.dims, one, strict=True)) for one in wanted]

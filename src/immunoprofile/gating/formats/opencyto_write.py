@@ -114,7 +114,11 @@ def _rule(rule: AutoRule) -> tuple[str, str, str]:
     if rule.method in _CUTS:
         settings = [] if rule.between is None else [f"gate_range=c({rule.between[0]!r},{rule.between[1]!r})"]
         settings += [f"probs={rule.quantile!r}"] if rule.method == "quantile" else []
+        # Whichever side it keeps, openCyto looks for the right tail unless it is told.
+        settings += ['side="left"'] if rule.method == "tail" and rule.keep == "below" else []
         return dims, _CUTS[rule.method], ",".join(settings)
+    if rule.method == "mixture" and len(rule.dimensions) == 1 and rule.components == 2:
+        return dims, "flowClust", "K=2"
     if rule.method == "mixture" and len(rule.dimensions) == 2 and flat and rule.target is not None:
         x, y = rule.target
         return dims, "flowClust", f"K={rule.components},target=c({x!r},{y!r}),quantile={rule.quantile!r}"
