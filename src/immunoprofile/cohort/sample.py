@@ -11,7 +11,7 @@ import pandas as pd
 
 from immunoprofile.columns import SAMPLE_STATES, SAMPLES_QC
 from immunoprofile.errors import ImmunoprofileError, InputError, OutputError
-from immunoprofile.fcs import Events, FcsFile, Strictness, read_fcs, read_fcs_datasets
+from immunoprofile.fcs import Events, FcsFile, Strictness, access_error, read_fcs, read_fcs_datasets
 from immunoprofile.gating import GatingTemplate, Membership, Plan, compile_plan, run_plan
 from immunoprofile.gating.automatic import Resolved, check_gates
 from immunoprofile.populations import (
@@ -173,7 +173,8 @@ def profile_sample(
         pictures = picture_sample(members, events, sample.sample_id, spillover=replacement, in_use=used)
     except OutputError:
         raise
-    except ImmunoprofileError as problem:
+    except (ImmunoprofileError, OSError) as error:
+        problem = access_error(sample.file, error) if isinstance(error, OSError) else error
         return Profiled(
             sample.sample_id,
             failure=describe_failure(sample.sample_id, "sample", stage, problem, sample.file),

@@ -19,7 +19,7 @@ from immunoprofile.cohort.schedule import Crew, Workers, do_tasks
 from immunoprofile.cohort.store import Store
 from immunoprofile.cohort.workplace import FileState, Workplace, digested, state_of
 from immunoprofile.errors import FcsAccessError, FcsError, ImmunoprofileError
-from immunoprofile.fcs import FcsFile, RemoteFile, Strictness, digest_of_fcs
+from immunoprofile.fcs import FcsFile, RemoteFile, Strictness, access_error, digest_of_fcs
 from immunoprofile.gating import GatingTemplate
 from immunoprofile.gating.automatic import Resolved
 from immunoprofile.populations import PICTURES, Given, Reference, TableSettings, picture_name
@@ -106,22 +106,25 @@ class Worker:
         """One sample: what is wrong with it becomes its failure."""
         try:
             return self._once(task)
-        except FcsAccessError as problem:
+        except FcsError as problem:
             if problem.code != "FCS-CHANGED":
                 return _failed(task, problem)
         try:
             # A file that is being copied may be whole by now.
             return self._once(task)
-        except FcsAccessError as problem:
+        except FcsError as problem:
             return _failed(task, problem)
 
     def _once(self, task: Task) -> Done:
         try:
-            state = digested(task.sample.file, task.known)
-            key = task.key(self.setting.digest, state.sha256)
+            state, key = self._key(task)
         except (OSError, ImmunoprofileError):
             # Reading says better what is wrong with the file.
-            return Done(self._profile(task))
+            tried = self._profile(task)
+            if tried.failure is not None:
+                return Done(tried)
+            # It can be read after all: what was wrong has passed, or the system says that it has not.
+            state, key = self._key(task)
         store = None if self.folder is None else Store(self.folder)
         kept = None if store is None else store.load(key)
         if kept is not None:
@@ -132,6 +135,13 @@ class Worker:
             # What goes back is small: where the tables are, not the tables.
             profiled = replace(profiled, tables=store.save(key, _facts(profiled), profiled.tables))
         return Done(self._drawn(profiled), state)
+
+    def _key(self, task: Task) -> tuple[FileState, str]:
+        try:
+            state = digested(task.sample.file, task.known)
+            return state, task.key(self.setting.digest, state.sha256)
+        except OSError as problem:
+            raise access_error(task.sample.file, problem) from problem
 
     def _drawn(self, profiled: Profiled) -> Profiled:
         """The result without its pictures: they are written here, and need not go back."""

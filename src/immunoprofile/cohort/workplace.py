@@ -19,6 +19,7 @@ from immunoprofile.cohort.journal import FINISHED, Journal
 from immunoprofile.cohort.lock import hold_folder, remove_stale
 from immunoprofile.cohort.results import MANIFEST
 from immunoprofile.cohort.store import WORK, Store
+from immunoprofile.errors import OutputError
 from immunoprofile.fcs import FcsFile, RemoteFile, digest_of_fcs, version_of
 from immunoprofile.provenance import digest_of_file, digest_of_value, write_json
 
@@ -109,9 +110,9 @@ def open_workplace(folder: Path, **facts: Any) -> Iterator[Workplace]:
     Raises
     ------
     OutputError
-        Another run holds the folder, or it cannot be written.
+        Another run holds the folder, or it cannot be written or read.
     """
-    with hold_folder(folder):
+    with _named(folder), hold_folder(folder):
         place = view_workplace(folder)
         place.journal.note("run-started", **facts)
         try:
@@ -128,6 +129,26 @@ def open_workplace(folder: Path, **facts: Any) -> Iterator[Workplace]:
         place.keep_files()
         place.journal.note(FINISHED, manifest_sha256=_digest_of_manifest(folder))
         place.journal.sync()
+
+
+@contextlib.contextmanager
+def _named(folder: Path) -> Iterator[None]:
+    """Whatever the system says of a file while a run works becomes one of our errors.
+
+    Raises
+    ------
+    OutputError
+        With the file's name, or the folder's where the system names none.
+    """
+    try:
+        yield
+    except OSError as problem:
+        raise OutputError(
+            f"cannot be used ({problem.strerror or problem})",
+            path=problem.filename if isinstance(problem.filename, str) else folder,
+            remedy="Look at the disk and its permissions, then run the same command again.",
+            code="OUTPUT-ACCESS",
+        ) from problem
 
 
 def _digest_of_manifest(folder: Path) -> str | None:

@@ -18,7 +18,7 @@ from immunoprofile.fcs.events import Events
 from immunoprofile.fcs.findings import Finding, Strictness
 from immunoprofile.fcs.reader import read_fcs, read_fcs_datasets
 from immunoprofile.fcs.remote import FcsFile, RemoteFile, locate_file, version_of
-from immunoprofile.fcs.source import digest_of_fcs
+from immunoprofile.fcs.source import access_error, digest_of_fcs
 from immunoprofile.fcs.writer import ChannelSpec, write_fcs
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "Finding",
     "RemoteFile",
     "Strictness",
+    "access_error",
     "digest_of_fcs",
     "locate_file",
     "read_fcs",

@@ -49,7 +49,11 @@ def open_source(path: FcsFile) -> tuple[FileIO, Source]:
         handle = os.open(path, _FLAGS)
     except (OSError, ValueError) as problem:
         raise access_error(path, problem) from problem
-    facts = os.fstat(handle)
+    try:
+        facts = os.fstat(handle)
+    except OSError as problem:
+        os.close(handle)
+        raise access_error(path, problem) from problem
     if not stat.S_ISREG(facts.st_mode):
         os.close(handle)
         raise _inspection(path).error("FCS-NOT-REGULAR", "file", "is a folder, pipe or device, not a file")
@@ -93,7 +97,10 @@ def check_unchanged(stream: FileIO, source: Source) -> None:
     if isinstance(source.path, RemoteFile):
         # Nobody but this process has its copy.
         return
-    facts = os.fstat(stream.fileno())
+    try:
+        facts = os.fstat(stream.fileno())
+    except OSError as problem:
+        raise access_error(source.path, problem) from problem
     _check_same(source, Source(source.path, facts.st_size, facts.st_mtime_ns, facts.st_ino))
 
 

@@ -1,0 +1,102 @@
+"""A disk that fails or takes the process with it, at one call after the other: no wrong result, and the run goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import killed_runs
+from faulty_disk import KINDS, Disk
+from immunoprofile.cohort.journal import check_journal
+from immunoprofile.errors import InputError, OutputError
+from immunoprofile.simulation import simulate_cohort
+from immunoprofile.verification import verify_folder
+
+LONG = bool(os.environ.get("IMMUNOPROFILE_FAULTS"))
+"""Every call of a run where it is set; a few of them at commit."""
+
+STEP = 1 if LONG else 131
+KILL_STEP = 1 if LONG else 97
+
+
+@pytest.fixture(scope="module")
+def sheet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two small samples: a run of some 480 calls."""
+    folder = tmp_path_factory.mktemp("cohort") / "c"
+    study = simulate_cohort(folder, seed=3, n_subjects=4, events_per_sample=200, panels=("tbnk",))
+    lines = (study.parent / "samples.csv").read_text(encoding="utf-8").splitlines()
+    (study.parent / "samples.csv").write_text("\n".join(lines[:3]) + "\n", encoding="utf-8")
+    return study.parent / "samples.csv"
+
+
+@pytest.fixture(scope="module")
+def clean(sheet: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], int]:
+    """The tables of a run in which nothing failed, and its calls."""
+    folder = tmp_path_factory.mktemp("clean")
+    with Disk(folder.parent) as disk:
+        killed_runs.profile(sheet, folder / "out")
+    return killed_runs.tables(folder / "out"), len(disk.calls)
+
+
+def test_disk__sees_every_kind_of_call(clean, sheet: Path, tmp_path: Path) -> None:
+    with Disk(tmp_path.parent) as disk:
+        killed_runs.profile(sheet, tmp_path / "out")
+    kinds = {c.split()[0] for c in disk.calls}
+    assert kinds == {"open", "read", "write", "fsync", "close", "replace", "mkdir", "chmod", "stat", "fstat"}
+    assert abs(len(disk.calls) - clean[1]) < 5
+
+
+@pytest.mark.requirement("R-BATCH-03")
+@pytest.mark.parametrize("kind", KINDS)
+def test_disk__that_fails_at_any_call_costs_no_byte(kind: str, sheet: Path, clean, tmp_path: Path) -> None:
+    expected, n_calls = clean
+    for at in range(1 + 20 * KINDS.index(kind) % STEP, n_calls + 8, STEP):
+        out = tmp_path / f"{at}" / "out"
+        with Disk(tmp_path.parent, kind, at) as disk:
+            try:
+                killed_runs.profile(sheet, out)
+            except (OutputError, InputError) as problem:
+                ended = str(problem)
+                assert problem.problems[0].remedy, ended
+            else:
+                ended = None
+        said = f"{kind} at {at} ({disk.failed}): {ended}"
+        assert ended is None or disk.failed, said
+        assert not [p for p in out.rglob("*.tmp") if disk.failed and not disk.failed.startswith("unlink")], said
+        if ended is None:
+            check_finished(out, expected, said)
+        killed_runs.profile(sheet, out)
+        assert killed_runs.tables(out) == expected, said
+        assert check_journal(out) == [], said
+        assert verify_folder(out).holds, said
+
+
+def check_finished(out: Path, expected: dict[str, str], said: str) -> None:
+    """A run that says it finished has the right tables, or names the sample that it could not read."""
+    failures = (out / "failures.csv").read_text().splitlines()[1:]
+    assert failures or killed_runs.tables(out) == expected, said
+    assert all(re.search(",sample,(read|gate|tabulate),FCS-ACCESS|,sample,read,FCS-PERM", f) for f in failures), said
+
+
+@pytest.mark.requirement("R-BATCH-03")
+@pytest.mark.parametrize("kind", ["kill", "power"])
+def test_process__killed_at_any_call_goes_on_to_the_same_bytes(kind: str, sheet: Path, tmp_path: Path) -> None:
+    first = 1 if LONG else 30 if kind == "kill" else 70
+    command = [sys.executable, killed_runs.__file__, sheet, tmp_path, kind, first, KILL_STEP]
+    paths = os.pathsep.join([str(Path(killed_runs.__file__).parent), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [str(c) for c in command], env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    *kills, last = map(json.loads, done.stdout.splitlines())
+    assert [k for k in kills if k["wrong"]] == []
+    assert len(kills) >= (400 if LONG else 3)
+    assert last["same"]
+    if LONG:
+        (Path(os.environ["IMMUNOPROFILE_FAULTS"]) / f"{kind}.json").write_text(json.dumps(kills))
