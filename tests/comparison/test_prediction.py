@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from immunoprofile.comparison.prediction import best_of_noise, predict_response, roc_auc
+from immunoprofile.comparison.prediction import _areas_of, _cross_validated, best_of_noise, predict_response, roc_auc
 from immunoprofile.comparison.rank_sum import rank_sum
 from immunoprofile.errors import AnalysisError, InsufficientDataError
 
 GROUP = np.arange(18) < 8
+
+# Sums of four areas, each a ratio of small whole numbers.
+ROUNDED = 1e-12
 
 
 def test_best_of_noise__twenty_features_and_eighteen_subjects():
@@ -67,3 +70,28 @@ def test_roc_auc__is_the_mann_whitney_statistic_over_all_pairs():
 def test_roc_auc__of_the_subjects_it_was_fitted_on_is_refused():
     with pytest.raises(AnalysisError, match="used to choose or fit the score"):
         roc_auc([1.0, 2.0], [True, False], fitted_on=["A"], scored=["A", "B"])
+
+
+@pytest.mark.parametrize("shape", [(18, 20), (18, 2), (24, 6)], ids=["many features", "two features", "pairs"])
+def test_areas_of_relabelings__are_those_of_the_pipelines(monkeypatch, shape):
+    # Beside scikit-learn, labeling by labeling; one feature is constant; in the last case subjects have two samples.
+    generator = np.random.default_rng(6)
+    names = np.arange(shape[0]) // (2 if shape[0] == 24 else 1)
+    features = generator.normal(size=shape)
+    features[:, -1] = 0.0
+    group = names < names.max() / 2
+    labels = np.array([generator.permutation(names.max() + 1)[names] < names.max() / 2 for _ in range(12)])
+    seen = _cross_validated(features, group, names, 3)
+    theirs = [_cross_validated(features, y, names, 3) for y in labels]
+    monkeypatch.setattr("immunoprofile.comparison.prediction._cross_validated", None)
+    assert _areas_of(labels, features, group, names, 3, seen).tolist() == pytest.approx(theirs, abs=ROUNDED)
+
+
+def test_areas_of_relabelings__come_from_the_pipelines_where_the_arrays_disagree(monkeypatch):
+    features = np.random.default_rng(6).normal(size=(18, 4))
+    labels = np.array([np.roll(GROUP, 3), np.roll(GROUP, 7)])
+    names = np.arange(18)
+    expected = [_cross_validated(features, y, names, 3) for y in labels]
+    monkeypatch.setattr("immunoprofile.comparison.prediction.fold_areas", lambda *_: np.array([0.1, 0.2, 0.3]))
+    seen = _cross_validated(features, GROUP, names, 3)
+    assert _areas_of(labels, features, GROUP, names, 3, seen).tolist() == expected

@@ -51,7 +51,7 @@ _NEEDED = {
     show_default=True, help="Scale of the comparison.",
 )  # fmt: skip
 @click.option("--hierarchy", is_flag=True, help="Test down the tree of populations as well (Meinshausen).")
-@click.option("--predict", is_flag=True, help="Ask how well baseline cells predict response; takes minutes.")
+@click.option("--predict", is_flag=True, help="Ask how well baseline cells predict response.")
 @click.option("--definition", metavar="ID", help="Response definition.  [default: iwg-2009, else the first]")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="For what is drawn by chance.")
 @out_option("Folder for the tables.", required=True)
