@@ -82,7 +82,7 @@ def _row(
         "scale": key.measure, "window": "+".join(plan.window), "method": method, "alternative": "two-sided",
         "n_total": n, "n_resp": None if by_subject is None else int(by_subject.sum()),
         "n_nonresp": None if by_subject is None else n - int(by_subject.sum()), "estimate_label": "model_contrast",
-        "note": f"{len(values)} samples of the window; normal or t approximation", "flags": answer.flags,
+        "note": f"{len(values)} samples of the window; t approximation", "flags": answer.flags,
     } | _effect(told(answer, key.measure), key)  # fmt: skip
 
 
