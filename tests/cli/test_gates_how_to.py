@@ -97,3 +97,12 @@ def test_import__overrides_of_a_workspace_go_through_profile(shared_data: Path, 
         changed, problems = override_gates(template, rows)
         assert problems == []
         assert {g.origin for g in changed.gates if g.path in {r.gate for r in rows}} == {"override"}
+
+
+def test_import__without_bins_takes_the_outlines_as_they_are_drawn(desk: Path) -> None:
+    """An event between an outline and its bins is all that may move; every rectangle without such a parent stays."""
+    assert call("gates", "import", "gating.wsp", "--out", "bins.toml").exit_code == 0
+    assert call("gates", "import", "gating.wsp", "--out", "none.toml", "--binning", "none").exit_code == 0
+    outcome = call("gates", "diff", "bins.toml", "none.toml", "--sample", "68983.fcs")
+    assert "-gate Lymphocytes: polygon bins 1024" in outcome.stdout
+    assert "14 events go elsewhere, by their deepest population" in outcome.stdout

@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -28,10 +28,16 @@ _OVERRIDES = ("sample_id", "gate", "dx", "dy", "geometry", "who", "date", "reaso
 @click.option(
     "--out", type=click.Path(path_type=Path), required=True, metavar="FILE.toml", help="The template to write."
 )
+@click.option(
+    "--binning", type=click.Choice(["flowjo", "none"]), default="flowjo", show_default=True,
+    help="Of a workspace: count outlines on FlowJo's grid, as FlowJo does, or as they are drawn.",
+)  # fmt: skip
 @click.option("--force", is_flag=True, help="Write over files that are there.")
 @verbosity_options
 @click.pass_context
-def import_template(context: click.Context, source: Path, out: Path, force: bool) -> None:
+def import_template(
+    context: click.Context, source: Path, out: Path, *, binning: Literal["flowjo", "none"], force: bool
+) -> None:
     """Turn a FlowJo 10 workspace (.wsp), Gating-ML 2.0 (.xml) or an openCyto template (.csv) into a template.
 
     Of a workspace, what most samples share becomes the template; what single samples have otherwise goes to
@@ -41,7 +47,7 @@ def import_template(context: click.Context, source: Path, out: Path, force: bool
     from immunoprofile.gating import write_template
     from immunoprofile.provenance import refuse_existing
 
-    template, deviations = _read(source)
+    template, deviations = _read(source, binning)
     overrides = out.with_name("overrides.csv")
     if deviations and not force:
         refuse_existing(overrides, remedy="Move it away, or give --force.")
@@ -60,11 +66,11 @@ def import_template(context: click.Context, source: Path, out: Path, force: bool
     context.exit(Outcome.PARTIAL if template.refused else Outcome.DONE)
 
 
-def _read(source: Path) -> tuple[GatingTemplate, Sequence[Deviation]]:
+def _read(source: Path, binning: Literal["flowjo", "none"]) -> tuple[GatingTemplate, Sequence[Deviation]]:
     from immunoprofile.gating import read_flowjo, read_gatingml, shared_template
 
     if source.suffix.lower() == ".wsp":
-        return shared_template(read_flowjo(source))
+        return shared_template(read_flowjo(source, binning=binning))
     if source.suffix.lower() in {".xml", ".gml", ".gatingml"}:
         return read_gatingml(source, broken="skip"), ()
     if source.suffix.lower() == ".csv":

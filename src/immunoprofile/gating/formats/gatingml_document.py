@@ -121,7 +121,8 @@ class TemplateDocument:
         kind = {Rectangle: "Rectangle", Polygon: "Polygon", Ellipsoid: "Ellipsoid", Boolean: "Boolean"}[type(geometry)]
         if isinstance(geometry, Polygon | Ellipsoid) and geometry.bins is not None:
             what = f"its outline counts on FlowJo's grid of {geometry.bins} steps, which Gating-ML 2.0 cannot say"
-            self.refuse(gate, what, 'Import the workspace with binning="none".', "GATINGML-BINS")
+            remedy = 'Import the workspace with --binning none (binning="none" of read_flowjo).'
+            self.refuse(gate, what, remedy, "GATINGML-BINS")
         element = self._gate_element(kind, self.gate_ids[gate.path], gate.parent)
         self._info(element, "gate", gate_info(gate))
         if isinstance(geometry, Boolean):
