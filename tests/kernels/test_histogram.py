@@ -1,4 +1,4 @@
-"""Histograms of densities: as NumPy's, but for what lies beyond the ends."""
+"""Bins and counts of plots: NumPy's are the twin."""
 
 from __future__ import annotations
 
@@ -8,40 +8,33 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from immunoprofile.kernels.histogram import bin_of, count_pairs, count_singles
+from immunoprofile.kernels.histogram import NO_BIN, PREFIXES, count_pairs, count_singles, place_events
 
-VALUES = hnp.arrays(np.float64, 60, elements=st.integers(-2048, 3072).map(lambda k: k / 1024))
-"""Multiples of 1/1024: exact, as are the edges of the bins, so that no rounding moves a value to its neighbour."""
-
-
-@given(VALUES, VALUES)
-def test_count_pairs__is_numpys_histogram_inside_the_spans(x, y):
-    counts = np.zeros((16, 16), dtype=np.int64)
-    counted = count_pairs(x, y, (0.0, 1.0), (0.0, 1.0), counts)
-    clipped = [np.clip(v, 0.0, np.nextafter(1.0, 0.0)) for v in (y, x)]
-    expected, *_ = np.histogram2d(*clipped, bins=16, range=((0, 1), (0, 1)))
-    np.testing.assert_array_equal(counts, expected)
-    assert counted == 60
+BINS_OF = hnp.arrays(np.uint8, 60, elements=st.sampled_from([*range(128), NO_BIN]))
+EVENTS = st.lists(st.integers(0, 59), max_size=80).map(lambda e: np.array(e, dtype=np.int32))
 
 
-@given(VALUES)
-def test_count_singles__is_numpys_histogram_inside_the_span(x):
-    counts = np.zeros(32, dtype=np.int64)
-    assert count_singles(x, (-1.0, 1.0), counts) == 60
-    expected, _ = np.histogram(np.clip(x, -1.0, np.nextafter(1.0, 0.0)), bins=32, range=(-1, 1))
-    np.testing.assert_array_equal(counts, expected)
+@pytest.mark.parametrize(("shift", "bins"), [(0, 128), (2, 32)])
+@given(x=BINS_OF, y=BINS_OF, events=EVENTS)
+def test_counts__are_numpys_of_the_events_that_have_a_place(x, y, events, shift: int, bins: int):
+    pairs, singles = np.zeros((bins, bins), dtype=np.int64), np.zeros(bins, dtype=np.int64)
+    both, known = (x[events] != NO_BIN) & (y[events] != NO_BIN), x[events] != NO_BIN
+    assert count_pairs(x, y, events, shift, pairs) == both.sum()
+    assert count_singles(x, events, shift, singles) == known.sum()
+    expected = np.zeros((bins, bins), dtype=np.int64)
+    np.add.at(expected, (y[events][both] >> shift, x[events][both] >> shift), 1)
+    np.testing.assert_array_equal(pairs, expected)
+    np.testing.assert_array_equal(singles, np.bincount(x[events][known] >> shift, minlength=bins))
 
 
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [(-np.inf, 0), (-1e9, 0), (0.0, 0), (0.499, 1), (0.5, 2), (1.0, 3), (np.inf, 3), (1e300, 3)],
+@given(
+    row=hnp.arrays(np.float64, 50, elements=st.floats()),
+    inner=st.lists(st.floats(allow_nan=False), min_size=1, max_size=20, unique=True).map(sorted),
 )
-def test_bin_of__piles_up_what_lies_beyond(value, expected):
-    assert bin_of(value, 0.0, 0.25, 4) == expected
-
-
-def test_count_pairs__leaves_out_what_is_no_number():
-    counts = np.zeros((4, 4), dtype=np.int64)
-    x, y = np.array([0.1, np.nan, 0.2]), np.array([np.nan, 0.3, 0.9])
-    assert count_pairs(x, y, (0.0, 1.0), (0.0, 1.0), counts) == 1
-    assert counts[3, 0] == counts.sum() == 1
+def test_place_events__is_searchsorted(row, inner):
+    edges = np.array([-np.inf, *inner, np.inf])
+    chosen = np.arange(0, 50, 3)
+    out = np.zeros(chosen.size, dtype=np.uint8)
+    place_events(row, chosen, edges, np.zeros(PREFIXES, dtype=np.uint8), out)
+    expected = np.searchsorted(inner, row[chosen], side="right")
+    np.testing.assert_array_equal(out, np.where(np.isnan(row[chosen]), NO_BIN, expected))

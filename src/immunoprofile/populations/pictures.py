@@ -14,19 +14,20 @@ import base64
 import json
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from immunoprofile.fcs import Events
-from immunoprofile.gating import Membership
-from immunoprofile.gating.automatic.values import Wanted, read_values
+from immunoprofile.gating import Membership, Plan
 from immunoprofile.gating.gates import Dimension, Gate, Ratio, Rectangle
 from immunoprofile.gating.template import describe_geometry
 from immunoprofile.kernels.histogram import count_pairs, count_singles
+from immunoprofile.populations.binned import BINS, Axis, bin_events
 from immunoprofile.provenance import digest_of_bytes
 from immunoprofile.scales import FlowJoBiex, Identity, Scale
 from immunoprofile.spillover import Spillover
@@ -34,11 +35,11 @@ from immunoprofile.spillover import Spillover
 FORMAT = "immunoprofile picture 1"
 PICTURES = "pictures"
 """Folder of the pictures below a results folder."""
-BINS = 128
 MOST_EVENTS = 20_000
 """A plot of 128 x 128 bins looks alike with more."""
 
-_BACK_BINS = 32
+_BACK_SHIFT = 2
+"""Populations behind are shown in 32 x 32 bins."""
 _BACK_EVENTS = 2_000
 _MOST_BACK = 4
 """Populations shown again on the plots above them: more would hide one another."""
@@ -85,17 +86,15 @@ def picture_sample(
     Plots are in template order. A gate of more than two dimensions is drawn on its first two; booleans have no axes
     and no plot of their own. Values beyond an axis are piled up in its outermost bins.
     """
-    plots = _plots(members)
-    wanted = [Wanted(p.axes, members.mask(p.parent), drop_saturated=False, most=MOST_EVENTS) for p in plots]
-    behind = [
-        Wanted(p.axes, members.mask(g.path), drop_saturated=False, most=_BACK_EVENTS) for p in plots for g in p.back
-    ]
-    read = read_values(members.plan.template, [*wanted, *behind], events, spillover)
-    backs = iter(read[len(plots) :])
-    drawn = [
-        _describe_plot(p, values, [next(backs) for _ in p.back], members, events)
-        for p, values in zip(plots, read[: len(plots)], strict=True)
-    ]
+    plots = _plots(members.plan)
+    spans = {(p.parent, p.axes): _axes_of(p, events) for p in plots}
+    axes = list(dict.fromkeys(a for found in spans.values() for a in found))
+    held = {path: _drawn(members, path, MOST_EVENTS) for path in {p.parent: None for p in plots}}
+    behind = {path: _drawn(members, path, _BACK_EVENTS) for path in {g.path: None for p in plots for g in p.back}}
+    chosen, places = _side_by_side(members.n_events, [*held.values(), *behind.values()])
+    bins = bin_events(members.plan.template, axes, chosen, events, events.spillover, spillover)
+    placed = dict(zip(axes, bins, strict=True))
+    drawn = [_describe_plot(p, spans[p.parent, p.axes], _Shown(placed, places, held, behind), members) for p in plots]
     matrix = None if in_use is None else [list(in_use.detectors), in_use.matrix.tolist()]
     text = {
         "format": FORMAT,
@@ -115,10 +114,11 @@ def picture_name(sample_id: str) -> str:
     return f"{plain}.json" if same else f"{plain}-{digest_of_bytes(sample_id.encode())[:8]}.json"
 
 
-def _plots(members: Membership) -> list[_Plot]:
-    template = members.plan.template
+@lru_cache(maxsize=16)
+def _plots(plan: Plan) -> list[_Plot]:
+    template = plan.template
     # The plan's gates are those that were applied: settled, overridden, and without what the panel cannot show.
-    applied = {g.path: g for g in members.plan.gates}
+    applied = {g.path: g for g in plan.gates}
     gates = [applied[p] for p in template.paths if p in applied]
     grouped: dict[tuple[str, tuple[Dimension, ...]], list[Gate]] = {}
     for gate in gates:
@@ -134,22 +134,63 @@ def _plots(members: Membership) -> list[_Plot]:
     return found
 
 
-def _describe_plot(
-    plot: _Plot,
-    values: NDArray[np.float64] | None,
-    behind: Sequence[NDArray[np.float64] | None],
-    members: Membership,
-    events: Events,
-) -> dict[str, Any]:
-    template = members.plan.template
-    spans = [_span(d, plot.gates, i, events) for i, d in enumerate(plot.axes)]
-    counts, drawn = _counted(values, spans, BINS)
+@dataclass(frozen=True)
+class _Shown:
+    """The events of all plots.
+
+    Parameters
+    ----------
+    bins
+        Axis to the bins of the events that some plot shows; None where the file lacks the marker.
+    places : (n_events,)
+        Where an event of the file stands among those.
+    held, behind
+        Path to the events that are drawn of it as a parent, and as a population shown above.
+    """
+
+    bins: Mapping[Axis, NDArray[np.uint8] | None]
+    places: NDArray[np.int32]
+    held: Mapping[str, NDArray[np.intp]]
+    behind: Mapping[str, NDArray[np.intp]]
+
+    def counted(self, axes: Sequence[Axis], events: NDArray[np.intp], shift: int) -> tuple[Counts, int]:
+        """Counts on the axes, bins joined by twos `shift` times, and how many events have a place there."""
+        counts: Counts = np.zeros((BINS >> shift,) * len(axes), dtype=np.int64)
+        found = [b for a in axes if (b := self.bins[a]) is not None]
+        if len(found) < len(axes):
+            return counts, 0
+        chosen = self.places[events]
+        if len(found) == 1:
+            return counts, int(count_singles(found[0], chosen, shift, counts))
+        return counts, int(count_pairs(found[0], found[1], chosen, shift, counts))
+
+
+def _drawn(members: Membership, path: str, most: int) -> NDArray[np.intp]:
+    """Events of a population, rising; of more than `most` so many, at even steps through the file."""
+    chosen = np.flatnonzero(members.mask(path))
+    return chosen if chosen.size <= most else chosen[(np.arange(most) * chosen.size) // most]
+
+
+def _side_by_side(n_events: int, lists: Sequence[NDArray[np.intp]]) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+    """The events of any of the lists, rising, and where each stands among them."""
+    asked = np.zeros(n_events, dtype=np.bool_)
+    for chosen in lists:
+        asked[chosen] = True
+    return np.flatnonzero(asked), np.cumsum(asked, dtype=np.int32) - np.int32(1)
+
+
+def _axes_of(plot: _Plot, events: Events) -> tuple[Axis, ...]:
+    return tuple(Axis(d, *_span(d, plot.gates, i, events)) for i, d in enumerate(plot.axes))
+
+
+def _describe_plot(plot: _Plot, axes: Sequence[Axis], shown: _Shown, members: Membership) -> dict[str, Any]:
+    counts, drawn = shown.counted(axes, shown.held[plot.parent], 0)
     return {
         "parent": plot.parent,
-        "parent_id": template.id_of(plot.parent),
+        "parent_id": members.plan.template.id_of(plot.parent),
         "n_parent": members.count(plot.parent),
         "n_drawn": drawn,
-        "axes": [_describe_axis(d, span) for d, span in zip(plot.axes, spans, strict=True)],
+        "axes": [_describe_axis(a.dimension, (a.low, a.high)) for a in axes],
         "bins": BINS,
         "counts": _packed(counts),
         "gates": [_describe_gate(g, members) for g in plot.gates],
@@ -157,10 +198,10 @@ def _describe_plot(
             {
                 "pop_id": g.id,
                 "name": g.name,
-                "bins": _BACK_BINS,
-                "counts": _packed(_counted(v, spans, _BACK_BINS)[0]),
+                "bins": BINS >> _BACK_SHIFT,
+                "counts": _packed(shown.counted(axes, shown.behind[g.path], _BACK_SHIFT)[0]),
             }
-            for g, v in zip(plot.back, behind, strict=True)
+            for g in plot.back
         ],
     }
 
@@ -209,15 +250,6 @@ def _around(gates: Sequence[Gate], axis: int) -> tuple[float, float]:
     low, high = (min(bounds), max(bounds)) if bounds else (0.0, 1.0)
     room = (high - low) or abs(high) or 1.0
     return low - room, high + room
-
-
-def _counted(values: NDArray[np.float64] | None, spans: Sequence[tuple[float, float]], bins: int) -> tuple[Counts, int]:
-    counts: Counts = np.zeros((bins,) * len(spans), dtype=np.int64)
-    if values is None:
-        return counts, 0
-    if len(spans) == 1:
-        return counts, int(count_singles(values[0], spans[0], counts))
-    return counts, int(count_pairs(values[0], values[1], spans[0], spans[1], counts))
 
 
 def _packed(counts: Counts) -> str:
