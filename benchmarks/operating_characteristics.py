@@ -2,7 +2,8 @@
 
 Simulated cohorts with known truth: 18 patients, 8 of them responders; between patients a standard deviation of 0.35
 logits, between samples of one patient 0.224 (staining and biology 0.20, batch 0.10), between the shifts of patients
-0.15; one sample before and one after.
+0.15; one sample before and one after. The models that stand beside the plan are asked of 15 patients, 7 of them
+responders, with two samples after, and shifts that differ twice as much between patients.
 Prints a table and writes `results/operating_characteristics.json`; `--figure` draws it for the documentation.
 The wrong ways are computed here and nowhere in the product, which refuses them.
 """
@@ -19,6 +20,8 @@ import numpy as np
 from scipy.stats import mannwhitneyu, norm, spearmanr
 
 from immunoprofile.comparison import ancova, group_difference, holm, rank_sum, relabelings, signed_rank
+from immunoprofile.comparison.counts_model import counts_contrast, fit_counts
+from immunoprofile.comparison.marginal import gee
 from immunoprofile.comparison.stepdown import relabeled_statistics, step_down_min_p
 
 N, RESPONDERS = 18, 8
@@ -26,6 +29,7 @@ BETWEEN, WITHIN, SHIFT = 0.35, math.hypot(0.20, 0.10), 0.15
 LEVEL = 0.05
 GROUP = np.arange(N) < RESPONDERS
 CELLS = 20_000
+N_MODELS, RESPONDERS_MODELS, SHIFT_MODELS = 15, 7, 0.30
 POWER_AT = (0.0, 0.15, 0.30, 0.40, 0.4733, 0.55, 0.70)
 """Differences of the change, log-odds; 0.4733 is an odds ratio of 1.6, 0.55 one of 1.73."""
 
@@ -143,6 +147,32 @@ def wrong_ways(runs: int, seed: int) -> Rates:
     return {name: float(n) / runs for name, n in wrong.items()}
 
 
+def model_rates(runs: int, seed: int) -> Rates:
+    """Type I error of the models of all samples, on 15 patients whose shifts differ by 0.30 logits and mean nothing."""
+    generator, n = np.random.default_rng(seed), N_MODELS
+    group = (np.arange(n) < RESPONDERS_MODELS).astype(np.float64)
+    who, post, own = np.tile(np.arange(n), 3), np.repeat([0.0, 1.0, 1.0], n), np.tile(group, 3)
+    wide = np.column_stack([np.ones(3 * n), post, own, post * own])
+    names = ("beta-binomial, change", "beta-binomial, by response", "estimating equations, change",
+             "estimating equations, by response")  # fmt: skip
+    wrong = np.zeros(len(names))
+    for _ in range(runs):
+        logits = generator.normal(0.0, BETWEEN, n) + generator.normal(0.0, WITHIN, (3, n))
+        logits[1:] += generator.normal(0.0, SHIFT_MODELS, n)
+        counts = generator.binomial(CELLS, 1.0 / (1.0 + np.exp(2.75 - logits)))
+        change = (logits[1:] - logits[0]).ravel()
+        start = np.tile(logits[0] - logits[0].mean(), 2)
+        beside = np.column_stack([np.ones(2 * n), start, np.tile(group, 2)])
+        answers = (
+            counts_contrast(fit_counts(counts.ravel(), np.full(3 * n, CELLS), wide[:, :2], who), [0, 1], n),
+            counts_contrast(fit_counts(counts.ravel(), np.full(3 * n, CELLS), wide, who), [0, 0, 0, 1], n),
+            gee(change, beside[:, :2], who[: 2 * n], [1, 0]),
+            gee(change, beside, who[: 2 * n], [0, 0, 1]),
+        )
+        wrong += [a.p <= LEVEL for a in answers]
+    return {f"type I error, {name}": float(w) / runs for name, w in zip(names, wrong, strict=True)}
+
+
 SCENARIOS: dict[str, Callable[[int, int], Rates]] = {
     "nothing happens": null_rates,
     "intervals": coverage_rates,
@@ -150,6 +180,7 @@ SCENARIOS: dict[str, Callable[[int, int], Rates]] = {
     "response by baseline": selection_rates,
     "families": family_rates,
     "wrong ways": wrong_ways,
+    "models": model_rates,
 }
 
 
@@ -164,12 +195,14 @@ def characteristics(runs: int, seed: int) -> Rates:
 def draw(rates: Rates, runs: int) -> str:
     """The power of the plan and the errors of the wrong ways, as SVG."""
     x0, y0, width, height = 60, 30, 300, 240
+    bars = [(n, r) for n, r in rates.items() if n.startswith(("type I error", "family-wise", "wrong way"))]
+    bottom = 45 + 19 * len(bars)
     power = [(e, rates[f"power at odds ratio {math.exp(e):.2f}"]) for e in POWER_AT]
     points = " ".join(f"{x0 + width * e / 0.75:.1f},{y0 + height * (1 - p):.1f}" for e, p in power)
     lines = [
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 900 330" font-family="sans-serif" font-size="12">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 900 {bottom}" font-family="sans-serif" font-size="12">',
         f"<title>Power and error rates, {runs} simulated cohorts of 18</title>",
-        '<rect width="900" height="330" fill="white"/>',
+        f'<rect width="900" height="{bottom}" fill="white"/>',
         f'<text x="{x0}" y="18" font-weight="bold">Power of the relabeling test, 8 against 10</text>',
     ]
     for share in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0):
@@ -187,7 +220,6 @@ def draw(rates: Rates, runs: int) -> str:
         f'<text x="{x0 + width / 2}" y="{y0 + height + 48}" text-anchor="middle">true ratio of odds ratios</text>',
         '<text x="430" y="18" font-weight="bold">Wrong where nothing is there (nominal 5 %)</text>',
     ]
-    bars = [(n, r) for n, r in rates.items() if n.startswith(("type I error", "family-wise", "wrong way"))]
     for i, (name, rate) in enumerate(bars):
         y = 32 + 19 * i
         colour = "#d55e00" if name.startswith("wrong way") or "raw" in name else "#0072b2"
@@ -195,7 +227,7 @@ def draw(rates: Rates, runs: int) -> str:
         lines.append(f'<text x="690" y="{y + 11}" text-anchor="end">{short}</text>')
         lines.append(f'<rect x="698" y="{y}" width="{150 * rate:.1f}" height="14" fill="{colour}"/>')
         lines.append(f'<text x="{702 + 150 * rate:.1f}" y="{y + 11}">{100 * rate:.1f} %</text>')
-    lines.append('<line x1="705.5" x2="705.5" y1="28" y2="320" stroke="#666" stroke-dasharray="3 3"/>')
+    lines.append(f'<line x1="705.5" x2="705.5" y1="28" y2="{bottom - 10}" stroke="#666" stroke-dasharray="3 3"/>')
     return "\n".join([*lines, "</svg>", ""])
 
 
