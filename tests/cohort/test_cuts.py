@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 
 from immunoprofile.cli.program import program
-from immunoprofile.cohort import freeze_study, profile_cohort, study_templates
-from immunoprofile.cohort.cuts import frozen_name
+from immunoprofile.cohort import cuts, freeze_study, profile_cohort, study_templates
+from immunoprofile.cohort.cuts import frozen_name, settle_study
+from immunoprofile.cohort.keys import digest_of_inputs
+from immunoprofile.cohort.workplace import view_workplace
 from immunoprofile.errors import OutputError, StudyError
 from immunoprofile.gating.library import templates_folder
 from immunoprofile.simulation import simulate_cohort
@@ -88,6 +90,52 @@ def test_profile__a_sample_that_cannot_be_read_fails_alone(study_file, tmp_path)
     others = [s.sample_id for s in study.samples if s.subject_id == victim.subject_id and s is not victim]
     reasons = live_gates(results).loc[others, "reason"]
     assert reasons.str.contains("no baseline sample, the earliest").all()
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The samples whose events are asked for to settle gates."""
+    found: list[str] = []
+    real = cuts._open
+    monkeypatch.setattr(cuts, "_open", lambda s, *rest: found.append(s.sample_id) or real(s, *rest))
+    return found
+
+
+def test_resume__reads_no_file_to_settle_gates_again(study_file, tmp_path, opened):
+    study, out = load_study(study_file), tmp_path / "out"
+    first = profile_cohort(study, out)
+    assert len(opened) == len(study.samples)
+    opened.clear()
+    (out / "manifest.json").unlink()
+    second = profile_cohort(study, out)
+    assert not second.again
+    assert opened == []
+    for name, frame in first.tables().items():
+        pd.testing.assert_frame_equal(second.tables()[name], frame)
+    done = [line for line in (out / "journal.jsonl").read_text().splitlines() if '"sample-done"' in line]
+    assert len(done) == len(study.samples)
+
+
+@pytest.mark.parametrize("how", ["damaged", "changed-file", "changed-template"])
+def test_resume__settles_anew_what_changed(study_file, tmp_path, opened, how):
+    out = tmp_path / "out"
+    settled = settle_study(load_study(study_file), study_templates(load_study(study_file)), place=view_workplace(out))
+    opened.clear()
+    again = settle_study(load_study(study_file), study_templates(load_study(study_file)), place=view_workplace(out))
+    assert opened == []
+    for panel, found in settled.resolved.items():
+        assert digest_of_inputs(**found) == digest_of_inputs(**again.resolved[panel])
+    if how == "damaged":
+        kept = next((out / ".work" / "gates").iterdir())
+        kept.write_text(kept.read_text().replace("valley", "Valley", 1))
+    elif how == "changed-file":
+        one, other = (s.file for s in load_study(study_file).samples[:2])
+        shutil.copy(other, one)
+    else:
+        template = study_file.parent / "auto.toml"
+        template.write_text(template.read_text().replace("[0.4, 0.75]", "[0.4, 0.76]"))
+    settle_study(load_study(study_file), study_templates(load_study(study_file)), place=view_workplace(out))
+    assert len(opened) == len(load_study(study_file).samples)
 
 
 def test_freeze__a_later_run_reuses_the_gates(study_file, tmp_path):

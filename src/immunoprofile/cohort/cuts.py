@@ -17,6 +17,8 @@ from pydantic import ValidationError
 
 from immunoprofile.cohort.overrides import overridden
 from immunoprofile.cohort.sample import read_sample
+from immunoprofile.cohort.settled import settle_once
+from immunoprofile.cohort.workplace import Workplace
 from immunoprofile.errors import ImmunoprofileError, Problem, StudyError, printable
 from immunoprofile.fcs import Events, Strictness
 from immunoprofile.gating import GatingTemplate
@@ -98,8 +100,15 @@ def settle_study(
     *,
     jobs: int = 1,
     strictness: Strictness = Strictness.REPORT,
+    place: Workplace | None = None,
 ) -> Cuts:
-    """Settle the automatic gates of every panel of a study; those that were frozen are taken up where given."""
+    """Settle the automatic gates of every panel of a study; those that were frozen are taken up where given.
+
+    Parameters
+    ----------
+    place
+        Where they are kept, and found again.
+    """
     frozen = thawed or Thawed()
     resolved = {
         name: settle_samples(
@@ -109,6 +118,7 @@ def settle_study(
             frozen=frozen.gates.get(name),
             jobs=jobs,
             strictness=strictness,
+            place=place,
         )
         for name, template in templates.items()
         if has_automatic_gates(template)
@@ -124,13 +134,22 @@ def settle_samples(
     frozen: Frozen | None = None,
     jobs: int = 1,
     strictness: Strictness = Strictness.REPORT,
+    place: Workplace | None = None,
 ) -> dict[str, Resolved]:
     """Settle the automatic gates of one template; nothing where it has none."""
     if not has_automatic_gates(template):
         return {}
-    with ThreadPoolExecutor(max(1, jobs)) as pool:
-        opened = list(pool.map(lambda s: _open(s, strictness), samples))
-    return resolve_template(template, opened, baseline=baseline, frozen=frozen, jobs=jobs)
+
+    def settle() -> dict[str, Resolved]:
+        with ThreadPoolExecutor(max(1, jobs)) as pool:
+            opened = list(pool.map(lambda s: _open(s, strictness), samples))
+        return resolve_template(template, opened, baseline=baseline, frozen=frozen, jobs=jobs)
+
+    if place is None:
+        return settle()
+    return settle_once(
+        settle, samples, template, place, jobs, baseline=baseline, frozen=frozen or {}, strictness=strictness
+    )
 
 
 def _open(sample: Sample, strictness: Strictness) -> PoolSample:

@@ -161,7 +161,7 @@ def _profile_list(
     inputs: Mapping[str, str],
 ) -> Results:
     work = [(s, template) for s in samples]
-    settled = settle_samples(samples, template, jobs=hands.jobs, strictness=strictness)
+    settled = settle_samples(samples, template, jobs=hands.jobs, strictness=strictness, place=hands.place)
     cuts = Cuts(dict.fromkeys({s.panel or "" for s in samples}, settled), overrides=moved)
     found = _run(work, tabling, Setting("", strictness, tabling.settings, tabling.rules), hands, cuts)
     results = _collect(found, "", samples, inputs, {f"template {template.id}": template.digest})
@@ -212,7 +212,7 @@ def profile_study(
     tabling = study_tabling(study, templates, [s for s, _ in work])
     setting = Setting(study.id, strictness, tabling.settings, tabling.rules)
     quiet = replace(hands, progress=None)
-    cuts = settle_study(study, templates, thawed, jobs=hands.jobs, strictness=strictness)
+    cuts = settle_study(study, templates, thawed, jobs=hands.jobs, strictness=strictness, place=hands.place)
     found = _run(work, tabling, setting, hands, cuts)
     controls = fmo_controls(study.samples, templates)
     beside = _run(controls, tabling, setting, quiet, cuts)

@@ -94,37 +94,48 @@ def thaw(
 
 
 def _shape_of(record: GateRecord) -> FrozenShape:
-    fit, geometry = record.fit, record.fit.geometry
+    fit = record.fit
     split = None if fit.split is None else (fit.split.angle, fit.split.at, fit.split.depth)
-    values: dict[str, Any] = {}
-    if isinstance(geometry, Rectangle):
-        values = {"bounds": list(geometry.bounds)}
-    elif isinstance(geometry, Polygon):
-        values = {"vertices": list(geometry.vertices)}
-    elif isinstance(geometry, Ellipsoid):
-        values = {
-            "center": list(geometry.center),
-            "covariance": [list(row) for row in geometry.covariance],
-            "distance_square": geometry.distance_square,
-        }
+    values = numbers_of(fit.geometry)
     return FrozenShape(
         pool=record.pool, fitted=list(record.fitted), words=record.words, at=fit.at, line=split, **values
     )
 
 
+def numbers_of(geometry: Geometry | None) -> dict[str, Any]:
+    """The numbers of a geometry by name, as JSON has them; none where there is none."""
+    if isinstance(geometry, Rectangle):
+        return {"bounds": list(geometry.bounds)}
+    if isinstance(geometry, Polygon):
+        return {"vertices": list(geometry.vertices)}
+    if isinstance(geometry, Ellipsoid):
+        return {
+            "center": list(geometry.center),
+            "covariance": [list(row) for row in geometry.covariance],
+            "distance_square": geometry.distance_square,
+        }
+    return {}
+
+
 def _thawed(gate: Gate, shape: FrozenShape, source: str) -> FrozenGate:
     rule = gate.auto
     assert rule is not None
-    fit = Fit(_geometry(shape, rule.dimensions), shape.words, shape.at, Split(*shape.line) if shape.line else None)
+    fit = Fit(
+        geometry_of(shape.model_dump(exclude_none=True), rule.dimensions),
+        shape.words,
+        shape.at,
+        Split(*shape.line) if shape.line else None,
+    )
     return FrozenGate(fit, shape.pool, tuple(shape.fitted), f"{source}: {shape.words}")
 
 
-def _geometry(shape: FrozenShape, dimensions: tuple[Dimension, ...]) -> Geometry | None:
-    if shape.bounds is not None:
-        return Rectangle(dimensions, tuple(shape.bounds))
-    if shape.vertices is not None:
-        return Polygon((dimensions[0], dimensions[1]), tuple(shape.vertices))
-    if shape.center is not None and shape.covariance is not None and shape.distance_square is not None:
-        covariance = tuple(tuple(row) for row in shape.covariance)
-        return Ellipsoid(dimensions, tuple(shape.center), covariance, shape.distance_square)
+def geometry_of(numbers: Mapping[str, Any], dimensions: tuple[Dimension, ...]) -> Geometry | None:
+    """The geometry of which `numbers_of` gave the numbers, on these axes."""
+    if "bounds" in numbers:
+        return Rectangle(dimensions, tuple((low, high) for low, high in numbers["bounds"]))
+    if "vertices" in numbers:
+        return Polygon((dimensions[0], dimensions[1]), tuple((x, y) for x, y in numbers["vertices"]))
+    if "center" in numbers:
+        covariance = tuple(tuple(row) for row in numbers["covariance"])
+        return Ellipsoid(dimensions, tuple(numbers["center"]), covariance, numbers["distance_square"])
     return None
