@@ -121,3 +121,24 @@ def test_descriptions__every_column_of_every_table(tmp_path: Path) -> None:
     }
     dictionary = pd.read_csv(tmp_path / "data_dictionary.csv")
     assert len(dictionary) == sum(len(t.columns) for t in TABLES.values())
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("abAB10"), st.sampled_from(["", "x", "é", "z"]), st.none() | st.floats(allow_nan=False)
+        ),
+        max_size=12,
+        unique_by=lambda r: r[:2],
+    )
+)
+def test_build_frame__plain_rows_come_out_as_pandas_sorts_them(found) -> None:
+    rows = [{"sample_id": "s", "rule_id": r, "item": i, "value": v, "flag": None} for r, i, v in found]
+    shuffled = pd.DataFrame(rows, columns=["sample_id", "rule_id", "item", "value", "flag"])
+    for name in SAMPLES_QC.names:
+        shuffled[name] = pd.array(
+            list(shuffled.get(name, [None] * len(rows))),
+            dtype="float64" if SAMPLES_QC.column(name).dtype == "float" else "string",
+        )
+    expected = shuffled[list(SAMPLES_QC.names)].sort_values(list(SAMPLES_QC.key), kind="stable", ignore_index=True)
+    pd.testing.assert_frame_equal(build_frame(SAMPLES_QC, rows), expected)

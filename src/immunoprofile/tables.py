@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from immunoprofile.provenance import check_regular, write_bytes, write_json
 _MAX_BYTES = 50_000_000_000
 """A table of a million samples is smaller."""
 _PANDAS = {"str": "string", "int": "Int64", "float": "float64", "bool": "boolean"}
+_DTYPES = {name: pd.api.types.pandas_dtype(dtype) for name, dtype in _PANDAS.items()}
 _NUMPY: dict[str, Any] = {"str": object, "int": np.float64, "float": np.float64, "bool": np.float64}
 _TRUTHS = {"true": True, "yes": True, "1": True, "1.0": True, "false": False, "no": False, "0": False, "0.0": False}
 _FRICTIONLESS = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
@@ -39,10 +40,30 @@ def build_frame(table: Table, rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame
     unknown = {k for row in listed for k in row} - set(table.names)
     if unknown:
         raise ValueError(f"table {table.name} has no column {sorted(unknown)}")
-    frame = pd.DataFrame(
-        {c.name: pd.array([row.get(c.name) for row in listed], dtype=_PANDAS[c.dtype]) for c in table.columns}
-    )
-    return sort_frame(table, frame)
+    plain = _plainly_sorted(table, listed)
+    columns = {c.name: [row.get(c.name) for row in plain or listed] for c in table.columns}
+    frame = pd.DataFrame({c.name: _listed(columns[c.name], c.dtype) for c in table.columns}, copy=False)
+    return frame if plain else sort_frame(table, frame)
+
+
+def _plainly_sorted(table: Table, rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]] | None:
+    """Rows in the order of their key where it is text throughout and none has it twice; pandas sorts all others."""
+    keys = [tuple(row.get(k) for k in table.key) for row in rows]
+    if not all(type(v) is str for key in keys for v in key) or len(set(keys)) < len(keys):
+        return None
+    return [rows[i] for i in sorted(range(len(keys)), key=keys.__getitem__)]
+
+
+def _listed(values: list[Any], dtype: Dtype) -> Any:
+    """A column from a list; the usual types past pandas, which looks at every value several times."""
+    kinds = set(map(type, values)) - {type(None)}
+    if dtype == "str" and kinds <= {str}:
+        array = np.empty(len(values), dtype=object)
+        array[:] = [pd.NA if v is None else v for v in values]
+        return pd.arrays.StringArray(array)
+    if dtype == "float" and kinds <= {float, int, np.float64}:
+        return np.array([np.nan if v is None else v for v in values], dtype=np.float64)
+    return pd.array(values, dtype=_PANDAS[dtype])
 
 
 def build_columns(table: Table, values: Mapping[str, Any], n_rows: int) -> pd.DataFrame:
@@ -114,12 +135,23 @@ def _in_order(table: Table, frame: pd.DataFrame) -> bool:
 
 def sort_frame(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with the table's columns and types, sorted by its key, which must be unique."""
-    typed = pd.DataFrame({c.name: frame[c.name].astype(_PANDAS[c.dtype]) for c in table.columns})
+    typed = _typed_frame(table, frame)
+    if len(typed) and _in_order(table, typed):
+        return typed.reset_index(drop=True)
     ordered = typed.sort_values(list(table.key), kind="stable", ignore_index=True)
     if ordered.duplicated(list(table.key)).any():
         twice = ordered[ordered.duplicated(list(table.key))].iloc[0]
         raise ValueError(f"table {table.name} has two rows for {[twice[k] for k in table.key]}")
     return ordered
+
+
+def _typed_frame(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
+    """The table's columns in their order and types; what has its type already is not converted."""
+    if list(frame.columns) == list(table.names) and all(
+        have == _DTYPES[c.dtype] for have, c in zip(frame.dtypes, table.columns, strict=True)
+    ):
+        return frame
+    return pd.DataFrame({c.name: frame[c.name].astype(_PANDAS[c.dtype]) for c in table.columns})
 
 
 def to_csv(table: Table, frame: pd.DataFrame) -> str:

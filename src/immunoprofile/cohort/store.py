@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import pyarrow as pa
 from immunoprofile.columns import TABLES
 from immunoprofile.errors import OutputError
 from immunoprofile.provenance import write_bytes
-from immunoprofile.tables import join_frames, sort_frame
+from immunoprofile.tables import build_frame, join_frames, sort_frame
 
 WORK = ".work"
 _MAGIC = b"immunoprofile sample 1\n"
@@ -113,7 +114,7 @@ class Store:
 
 
 def _pack(facts: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> bytes:
-    streams = {name: _to_arrow(frame) for name, frame in tables.items()}
+    streams = {name: _to_arrow(name, frame) for name, frame in tables.items()}
     sizes = [[name, len(stream)] for name, stream in streams.items()]
     header = json.dumps({"facts": dict(facts), "tables": sizes}, ensure_ascii=False).encode()
     return b"".join([_MAGIC, len(header).to_bytes(8, "little"), header, *streams.values()])
@@ -146,9 +147,17 @@ def _stream(body: bytes, name: str) -> pa.Table:
     raise KeyError(name)
 
 
-def _to_arrow(frame: pd.DataFrame) -> bytes:
-    table = pa.Table.from_pandas(frame, preserve_index=False)
+def _to_arrow(name: str, frame: pd.DataFrame) -> bytes:
+    schema = _schema(name)
+    # Column by column: the way for any frame finds the types out anew each time, at several times the cost.
+    columns = [pa.array(frame[f.name].array, type=f.type, from_pandas=True) for f in schema]
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
+    with pa.ipc.new_stream(sink, schema) as writer:
+        writer.write_table(pa.Table.from_arrays(columns, schema=schema))
     return bytes(sink.getvalue())
+
+
+@cache
+def _schema(name: str) -> pa.Schema:
+    """Types of a table's columns, and what pandas has to know to read them back as they were."""
+    return pa.Schema.from_pandas(build_frame(TABLES[name], []), preserve_index=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from immunoprofile.columns import GATES_RESOLVED, POPULATIONS
-from immunoprofile.gating import GatingTemplate, Membership
+from immunoprofile.gating import GatingTemplate, Membership, Plan
 from immunoprofile.gating.template import describe_geometry
 from immunoprofile.intervals import clopper_pearson, wilson
 from immunoprofile.populations.absolute import Concentrations, Reference, concentrate, references_of
@@ -20,7 +21,7 @@ from immunoprofile.populations.settings import TableSettings, default_settings
 from immunoprofile.populations.states import Given, states_at
 from immunoprofile.populations.status import Verdict, b_cell_flag, judge, statuses
 from immunoprofile.provenance import digest_of_bytes
-from immunoprofile.tables import build_columns, build_frame
+from immunoprofile.tables import build_columns
 
 _SAMPLE_COLUMNS = ("study_id", "sample_id", "subject_id", "visit", "day", "panel", "fcs_sha256")
 _LIMITS = {"wilson": wilson, "clopper_pearson": clopper_pearson}
@@ -182,17 +183,20 @@ def _row_ids(layout: Layout, sample_id: Any, template_sha256: str, fcs_sha256: A
 
 def resolved_gates(members: Membership, sample_id: str) -> pd.DataFrame:
     """Every gate as it was applied to one sample (columns of `columns.GATES_RESOLVED`)."""
-    plan = members.plan
-    rows = [
-        {
-            "sample_id": sample_id,
-            "pop_id": gate.id,
-            "pop_path": gate.path,
-            "kind": gate.geometry.kind,
-            "geometry": json.dumps(describe_geometry(gate.geometry), sort_keys=True, separators=(",", ":")),
-            "origin": gate.applied_as[0],
-            "reason": gate.applied_as[1],
-        }
-        for gate in plan.gates
-    ]
-    return build_frame(GATES_RESOLVED, rows)
+    described = _applied_gates(members.plan)
+    return build_columns(GATES_RESOLVED, {"sample_id": sample_id, **described}, len(members.plan.gates))
+
+
+@lru_cache(maxsize=16)
+def _applied_gates(plan: Plan) -> dict[str, NDArray[np.object_]]:
+    """What is told of the gates of a plan, by path; the files of a panel share a plan."""
+    gates = sorted(plan.gates, key=lambda g: g.path)
+    columns: dict[str, list[Any]] = {
+        "pop_id": [g.id for g in gates],
+        "pop_path": [g.path for g in gates],
+        "kind": [g.geometry.kind for g in gates],
+        "geometry": [json.dumps(describe_geometry(g.geometry), sort_keys=True, separators=(",", ":")) for g in gates],
+        "origin": [g.applied_as[0] for g in gates],
+        "reason": [g.applied_as[1] for g in gates],
+    }
+    return {name: np.array(values, dtype=object) for name, values in columns.items()}
