@@ -2,11 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 
 import immunoprofile as ip
 from immunoprofile.errors import TemplateInvalidError, TemplateSyntaxError
+from immunoprofile.fcs import ChannelSpec, write_fcs
 from immunoprofile.gating import read_gatingml, write_gatingml, write_template
+from immunoprofile.gating.automatic import PoolSample, resolve_template
 from immunoprofile.gating.formats.shape_auto import METHOD_KEYS
 from immunoprofile.gating.formats.toml_gates import AUTO_DEFAULTS
 
@@ -145,3 +148,66 @@ def test_benchmark__figures_of_the_explanation_are_the_first_score(checkout):
     text = (checkout / "docs" / "explanation" / "automatic_gates.md").read_text()
     first = json.loads((checkout / "benchmarks" / "results" / "automatic_gates.json").read_text())[0]["f1"]
     assert f"mean F1 {first['mean']:.3f}, gamma-delta T cells {first['gd T cells']:.3f}" in text
+
+
+QUADRANT = """
+[template]
+id = "quarters"
+version = "1"
+[markers]
+X = { scale = "unit" }
+Y = { scale = "unit" }
+[scales]
+unit = { kind = "linear", t = 100 }
+[compensation]
+source = "none"
+[[gate]]
+name = "All"
+range = { x = "X", min = -1 }
+[[gate]]
+parent = "All"
+quadrant = { x = "X", y = "Y", x_at = 0.5, y_at = 0.6, names = { "++" = "both", "+-" = "X only", "--" = "none" }, \
+auto = { method = "valley", x_between = [0.2, 0.8], pool = "sample" } }
+"""
+
+
+@pytest.fixture
+def quarters(tmp_path):
+    def write(text: str = QUADRANT):
+        (tmp_path / "quarters.toml").write_text(text)
+        return ip.load_template(tmp_path / "quarters.toml")
+
+    return write
+
+
+def test_quadrant__with_a_rule_has_a_gate_for_each_divider_and_booleans_for_corners(quarters) -> None:
+    template = quarters()
+    x, y = (template.gate(f"All/X x Y: {m}+") for m in "XY")
+    assert (x.auto.between, y.auto.between, x.auto.pool, x.auto.keep) == ((0.2, 0.8), None, "sample", "above")
+    assert (x.geometry.bounds, y.geometry.bounds) == (((0.5, None),), ((0.6, None),))
+    corners = {p: [t.complement for t in template.gate(f"All/{p}").geometry.terms] for p in ("both", "X only", "none")}
+    assert corners == {"both": [False, False], "X only": [False, True], "none": [True, True]}
+
+
+def test_quadrant__with_a_rule_parts_clouds_where_they_part(quarters, tmp_path) -> None:
+    """Clouds at 20 and 70 in X and at 30 and 85 in Y: both fallbacks would be wrong, no cloud is cut through."""
+    rng = np.random.default_rng(1)
+    place = [(20, 30, 400), (70, 30, 900), (70, 85, 700)]
+    x, y = (np.concatenate([rng.normal(p[k], 4, p[2]) for p in place]).astype(np.float32) for k in (0, 1))
+    write_fcs(tmp_path / "clouds.fcs", [x, y], [ChannelSpec(n, n, 100) for n in ("X", "Y")])
+    template = quarters(QUADRANT.replace("x_at = 0.5, y_at = 0.6", "x_at = 0.9, y_at = 0.1"))
+    events = ip.read_fcs(tmp_path / "clouds.fcs")
+    settled = resolve_template(template, [PoolSample("clouds", events)])["clouds"].template
+    counts = ip.apply_template(settled, events).counts()
+    assert [counts[f"All/{n}"] for n in ("none", "X only", "both")] == [400, 900, 700]
+
+
+def test_quadrant__its_rule_is_checked_as_any_other(quarters) -> None:
+    with pytest.raises(TemplateSyntaxError, match=r"gate\[1\].quadrant.auto: method valley has no quantile"):
+        quarters(QUADRANT.replace("x_between", "quantile = 0.9, x_between"))
+
+
+def test_quadrant__with_a_rule_is_written_and_read_back(quarters, tmp_path) -> None:
+    template = quarters()
+    write_template(template, tmp_path / "again.toml")
+    assert ip.load_template(tmp_path / "again.toml").digest == template.digest

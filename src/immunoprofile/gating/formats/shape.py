@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from immunoprofile.gating.formats.shape_auto import AutoShape
+from immunoprofile.gating.formats.shape_auto import AutoShape, QuadrantAutoShape
 from immunoprofile.gating.formats.shape_scales import Fraction, Model, Name, Number, ScaleShape
 
 Pair = tuple[Number, Number]
@@ -103,7 +103,7 @@ class EllipsoidShape(Model):
 
 
 class QuadrantShape(Model):
-    """quadrant = { x, y, x_at, y_at, names, ids }"""
+    """quadrant = { x, y, x_at, y_at, names, ids, auto }"""
 
     x: Name
     y: Name
@@ -114,6 +114,7 @@ class QuadrantShape(Model):
     cell_ontology: dict[Corner, str] = Field(default_factory=dict)
     name_hipc: dict[Corner, str] = Field(default_factory=dict)
     labels: dict[Corner, str] = Field(default_factory=dict)
+    auto: QuadrantAutoShape | None = None
 
 
 class BooleanShape(Model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -33,6 +34,38 @@ class AutoShape(Model):
         if complaints := _auto_complaints(self):
             raise ValueError("; ".join(complaints))
         return self
+
+
+class QuadrantAutoShape(Model):
+    """auto = { method, x_between, y_between, ... } of a quadrant: a cut on each of its axes"""
+
+    method: Literal["valley", "tail", "quantile", "fmo", "mixture"]
+    x_between: tuple[Number, Number] | None = None
+    y_between: tuple[Number, Number] | None = None
+    pool: Literal["sample", "subject", "visit", "batch"] = "subject"
+    fit: Literal["baseline", "all"] = "baseline"
+    quantile: Annotated[float, Field(gt=0, lt=1)] | None = None
+    components: Annotated[int, Field(ge=2, le=12)] | None = None
+    bandwidth: Annotated[float, Field(gt=0)] | None = None
+    drift: Annotated[float, Field(gt=0)] | None = None
+    min_events: Annotated[int, Field(ge=20)] = 200
+
+    @model_validator(mode="after")
+    def _sense(self) -> QuadrantAutoShape:
+        found = [c for k in ("x", "y") for c in _auto_complaints(self._given("?", k, AutoShape.model_construct))]
+        if found:
+            raise ValueError("; ".join(dict.fromkeys(found)))
+        return self
+
+    def rule(self, marker: str, key: Literal["x", "y"]) -> AutoShape:
+        """The rule of the cut on one axis, which keeps what is above it."""
+        return self._given(marker, key, AutoShape)
+
+    def _given(self, marker: str, key: Literal["x", "y"], make: Callable[..., AutoShape]) -> AutoShape:
+        said = self.model_fields_set - {"x_between", "y_between"}
+        between = self.x_between if key == "x" else self.y_between
+        window = {} if between is None else {"between": between}
+        return make(x=marker, keep="above", **{k: getattr(self, k) for k in said}, **window)
 
 
 _COMMON_KEYS = {"method", "x", "pool", "fit", "drift", "min_events"}

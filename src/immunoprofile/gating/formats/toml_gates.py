@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 from immunoprofile.errors import printable
 from immunoprofile.gating.formats.assembly import Draft
 from immunoprofile.gating.formats.parts import IllGate
 from immunoprofile.gating.formats.sense import Sense
 from immunoprofile.gating.formats.shape import FallbackShape, GateShape, QuadrantShape
-from immunoprofile.gating.formats.shape_auto import AutoShape
+from immunoprofile.gating.formats.shape_auto import AutoShape, QuadrantAutoShape
 from immunoprofile.gating.gates import AutoRule, Boolean, Ellipsoid, Geometry, Polygon, Rectangle, Term
+from immunoprofile.gating.paths import ROOT, join_path
 
 
 def draft_gates(sense: Sense, number: int, shape: GateShape | IllGate) -> Iterator[Draft]:
@@ -133,12 +134,18 @@ def _quadrants(sense: Sense, where: str, shape: GateShape, quadrant: QuadrantSha
                 "QUADRANT-KEY",
             )
     divider = shape.name or f"{quadrant.x} x {quadrant.y}"
+    cuts = [] if quadrant.auto is None else list(_found_dividers(sense, where, shape, quadrant, quadrant.auto))
+    yield from cuts
     for corner, name in quadrant.names.items():
         bounds = tuple(
             (at, None) if sign == "+" else (None, at)
             for sign, at in zip(corner, (quadrant.x_at, quadrant.y_at), strict=True)
         )
-        geometry = Rectangle((x, y), bounds, divider) if x is not None and y is not None else None
+        geometry: Geometry | None = Rectangle((x, y), bounds, divider) if x is not None and y is not None else None
+        if cuts:
+            above = "" if shape.parent in {None, ROOT} else f"{shape.parent}/"
+            terms = (Term(above + join_path([c.name]), s == "-") for c, s in zip(cuts, corner, strict=True))
+            geometry = Boolean("and", tuple(terms))
         yield Draft(
             f"{where}.quadrant.{corner}",
             name,
@@ -150,3 +157,20 @@ def _quadrants(sense: Sense, where: str, shape: GateShape, quadrant: QuadrantSha
             quadrant.name_hipc.get(corner),
             None,
         )
+
+
+def _found_dividers(
+    sense: Sense, where: str, shape: GateShape, quadrant: QuadrantShape, auto: QuadrantAutoShape
+) -> Iterator[Draft]:
+    """The cuts of a quadrant gate whose dividers are found in the data; its corners are booleans of them."""
+    divider = shape.name or f"{quadrant.x} x {quadrant.y}"
+    axes: tuple[tuple[Literal["x", "y"], str, float], ...] = (
+        ("x", quadrant.x, quadrant.x_at),
+        ("y", quadrant.y, quadrant.y_at),
+    )
+    for key, marker, at in axes:
+        axis = sense.axes.get(marker)
+        fallback = None if axis is None else Rectangle((axis,), ((at, None),))
+        place = f"{where}.quadrant.{key}"
+        rule = None if axis is None else _rule(sense, place, auto.rule(marker, key), fallback)
+        yield Draft(place, f"{divider}: {marker}+", shape.parent, fallback, auto=rule)
