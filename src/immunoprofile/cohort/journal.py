@@ -88,6 +88,15 @@ class Journal:
                 os.close(handle)
 
 
+def read_events(folder: Path) -> Iterator[dict[str, Any]]:
+    """What a journal says, from its first line to its last; torn lines are passed over."""
+    path = folder / JOURNAL
+    if path.is_file():
+        with path.open("rb") as stream:
+            for line in stream:
+                yield from (entry for _, entry in _lines(line.removesuffix(b"\n")))
+
+
 def finished_manifest(folder: Path) -> str | None:
     """SHA-256 that the manifest had when the last run in a folder was finished; None where none is noted."""
     ended = [e for _, e in _lines(_end(folder / JOURNAL)) if e["event"] == FINISHED]

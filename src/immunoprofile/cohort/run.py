@@ -13,6 +13,7 @@ import pandas as pd
 
 from immunoprofile.cohort.answers import compare_study
 from immunoprofile.cohort.cuts import thaw_study
+from immunoprofile.cohort.declared import JOINED, LOCKED, Declaration, declare, first_declared, mark_post_hoc
 from immunoprofile.cohort.finished import do_once
 from immunoprofile.cohort.primary import check_primary
 from immunoprofile.cohort.profile import count_jobs, profile_study, study_basis, study_options, study_templates
@@ -21,14 +22,14 @@ from immunoprofile.cohort.sample import describe_failure
 from immunoprofile.cohort.samples import Hands, Progress
 from immunoprofile.cohort.schedule import Workers
 from immunoprofile.cohort.workplace import open_workplace
-from immunoprofile.columns import FAILURES
+from immunoprofile.columns import FAILURES, GATES_RESOLVED
 from immunoprofile.errors import AnalysisError
 from immunoprofile.fcs import Strictness
 from immunoprofile.gating import GatingTemplate
 from immunoprofile.platelets import Rule, judge_platelets, load_rule
-from immunoprofile.provenance import digest_of_value
+from immunoprofile.provenance import digest_of_bytes, digest_of_value
 from immunoprofile.study import Study
-from immunoprofile.tables import build_frame, sort_frame
+from immunoprofile.tables import build_frame, sort_frame, to_csv
 
 
 def run_study(
@@ -57,8 +58,14 @@ def run_by_hands(
     *,
     force: bool = False,
     strictness: Strictness = Strictness.REPORT,
+    declared: Declaration | None = None,
 ) -> Results:
     """`run_study` with all that can be said of who does the samples.
+
+    Parameters
+    ----------
+    declared
+        What was declared first, where that was in another folder; else what the journal of this one holds.
 
     Raises
     ------
@@ -67,7 +74,8 @@ def run_by_hands(
 
     Notes
     -----
-    The digests of templates, response rule and analysis plan are taken before the response is derived.
+    The digests of templates, gates, response rule and analysis plan are noted in the journal before the response is
+    derived; answers that rest on a plan of later are marked (`cohort.declared`).
     """
     folder = Path(out)
     templates = study_templates(study)
@@ -80,12 +88,27 @@ def run_by_hands(
 
         def work() -> Results:
             results = profile_study(study, templates, thawed, replace(hands, place=place), strictness=strictness)
-            digests = {"analysis": digest_of_value(study_options(study)), "response rule": rules[0].sha256}
-            digests |= {f"response rule {r.id}": r.sha256 for r in rules[1:]}
-            return _answered(replace(results, plan=results.plan | digests), study, rules, templates, hands.jobs)
+            now = declare(study, templates, rules, thawed.inputs)
+            first = declared or first_declared(folder) or now
+            results = replace(results, plan=results.plan | _locked(results, study, rules, first))
+            place.journal.note(LOCKED, **now.facts(), digests=results.plan)
+            place.journal.sync()
+            place.journal.note(JOINED)
+            results = _answered(results, study, rules, templates, hands.jobs)
+            if results.association is None:
+                return results
+            return replace(results, association=mark_post_hoc(results.association, now, first, templates))
 
         basis = study_basis(study, templates, thawed, verb="run", strictness=strictness, rules=rules)
-        return do_once(basis, place, work, study_options(study))
+        return do_once(basis, place, work, study_options(study) | {"strictness": strictness.value})
+
+
+def _locked(results: Results, study: Study, rules: Sequence[Rule], first: Declaration) -> dict[str, str]:
+    """Digests of what is asked and of where the gates lie, before any response is derived."""
+    gates = digest_of_bytes(to_csv(GATES_RESOLVED, results.gates_resolved).encode())
+    digests = {"analysis": digest_of_value(study_options(study)), "first declared": first.digest, "gates": gates}
+    digests["response rule"] = rules[0].sha256
+    return digests | {f"response rule {r.id}": r.sha256 for r in rules[1:]}
 
 
 def _answered(

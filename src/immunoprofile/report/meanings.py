@@ -30,6 +30,7 @@ FLAGS = MappingProxyType(
         "MISSING_OVER_20_PERCENT": "more than a fifth of the subjects could not be included",
         "NOT_IN_FAMILY": "too few subjects to be adjusted together with the others",
         "NOT_TESTABLE": "no relabeling could tell the groups apart",
+        "POST_HOC": "declared after the response was first derived in this folder: see note",
         "PANEL_CHOSEN": "several panels measure this population; the first one was used",
         "POST_RESCUE": "window samples after rescue treatment were left out",
         "TIES": "equal changes share their rank",

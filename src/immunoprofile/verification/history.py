@@ -8,11 +8,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from immunoprofile.cohort.declared import JOINED, LOCKED
 from immunoprofile.cohort.journal import JOURNAL, check_journal
 from immunoprofile.errors import printable
 
 _FINISHED = "run-finished"
-_EVENTS = {"run-started", "sample-done", "sample-failed", "run-stopped", _FINISHED}
+_EVENTS = {"run-started", "sample-done", "sample-failed", LOCKED, JOINED, "run-stopped", _FINISHED}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from immunoprofile.cohort import Hands, profile_cohort, profile_samples, run_study
+from immunoprofile.cohort import Hands, profile_cohort, profile_samples, run_by_hands
+from immunoprofile.cohort.declared import first_declared
 from immunoprofile.cohort.samples import Progress
 from immunoprofile.columns import TABLES
 from immunoprofile.errors import InputError, printable
@@ -69,8 +70,11 @@ def reproduce_study(folder: Path, study: Study, *, jobs: int = 1, progress: Prog
     strictness = _strictness(manifest, folder)
 
     def again(out: Path) -> None:
-        do = run_study if whole else profile_cohort
-        do(study, out, jobs=jobs, progress=progress, strictness=strictness)
+        if whole:
+            hands = Hands(jobs, progress=progress)
+            run_by_hands(study, out, hands, strictness=strictness, declared=first_declared(folder))
+        else:
+            profile_cohort(study, out, jobs=jobs, progress=progress, strictness=strictness)
 
     return _compared(folder, manifest, again)
 
@@ -86,7 +90,10 @@ def reproduce_profile(
     strictness = _strictness(manifest, folder)
 
     def again(out: Path) -> None:
-        profile_samples(samples, template, out, hands, strictness=strictness, overrides=overrides)
+        counts_only = manifest.options.get("counts_only") is True
+        profile_samples(
+            samples, template, out, hands, strictness=strictness, overrides=overrides, counts_only=counts_only
+        )
 
     return _compared(folder, manifest, again)
 
