@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     "--overrides", type=click.Path(path_type=Path), metavar="FILE.csv",
     help="Gates that stand elsewhere in single samples.",
 )  # fmt: skip
+@click.option("--counts-only", is_flag=True, help="Leave intensities and pictures out.")
 @out_option("Folder for the tables.", required=True)
 @jobs_option
 @workers_option
@@ -50,6 +51,7 @@ def profile(
     template: str,
     *,
     overrides: Path | None,
+    counts_only: bool,
     out: Path,
     jobs: int | None,
     workers: Workers,
@@ -70,11 +72,15 @@ def profile(
 
     loaded, strict = load_samples(samples), Strictness(strictness)
     if dry_run:
-        found = foresee_samples(loaded, template, out, force=force, strictness=strict, overrides=overrides)
+        found = foresee_samples(
+            loaded, template, out, force=force, strictness=strict, overrides=overrides, counts_only=counts_only
+        )
         show_forecast(found, as_json=as_json)
         return
     with open_hands(jobs=jobs, workers=workers, scheduler=scheduler, as_json=as_json) as hands:
-        results = profile_samples(loaded, template, out, hands, force=force, strictness=strict, overrides=overrides)
+        results = profile_samples(
+            loaded, template, out, hands, force=force, strictness=strict, overrides=overrides, counts_only=counts_only
+        )
     tell_if_again(results)
     tell(f"Tables: {out}")
     show_results(results, as_json=as_json)

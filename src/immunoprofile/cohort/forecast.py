@@ -77,14 +77,14 @@ def foresee_study(
 
 def foresee_samples(
     samples: Sequence[Sample], template: str, out: Path, *, force: bool = False,
-    strictness: Strictness = Strictness.REPORT, overrides: Path | None = None,
+    strictness: Strictness = Strictness.REPORT, overrides: Path | None = None, counts_only: bool = False,
 ) -> Forecast:  # fmt: skip
     """What `profile_samples` would do."""
     loaded = load_template(template)
-    basis, moved = list_basis(samples, loaded, overrides, strictness)
+    basis, moved = list_basis(samples, loaded, overrides, strictness, counts_only=counts_only)
     prepare_folder(out, force=force)
-    tabling = list_tabling(samples, loaded)
-    setting = Setting("", strictness, tabling.settings, tabling.rules)
+    tabling = list_tabling(samples, loaded, counts_only=counts_only)
+    setting = Setting("", strictness, tabling.settings, tabling.rules, counts_only)
     return _foresee(out, basis, [(s, loaded) for s in samples], tabling, setting, Cuts(overrides=moved))
 
 

@@ -84,7 +84,7 @@ def profile_cohort(
             return profile_study(study, templates, thawed, replace(hands, place=place), strictness=strictness)
 
         basis = study_basis(study, templates, thawed, verb="profile", strictness=strictness)
-        return do_once(basis, place, work, study_options(study))
+        return do_once(basis, place, work, study_options(study) | {"strictness": strictness.value})
 
 
 def profile_samples(
@@ -96,6 +96,7 @@ def profile_samples(
     force: bool = False,
     strictness: Strictness = Strictness.REPORT,
     overrides: str | os.PathLike[str] | None = None,
+    counts_only: bool = False,
 ) -> Results:
     """Gate a list of samples with one template and write the population tables (verb ``profile``).
 
@@ -107,12 +108,14 @@ def profile_samples(
         Who does the samples, and who is told; one at a time where None.
     overrides
         A sheet of gates that stand elsewhere in single samples.
+    counts_only
+        Leave intensities and pictures out: counts, fractions, concentrations and checks alone.
     """
     folder = Path(out)
     loaded = load_template(template)
-    basis, moved = list_basis(samples, loaded, overrides, strictness)
+    basis, moved = list_basis(samples, loaded, overrides, strictness, counts_only=counts_only)
     prepare_folder(folder, force=force)
-    tabling = list_tabling(samples, loaded)
+    tabling = list_tabling(samples, loaded, counts_only=counts_only)
     inputs = {} if overrides is None else {"overrides": digest_of_file(overrides)}
     with open_workplace(folder, template=loaded.id) as place:
         used = replace(hands or Hands(), place=place)
@@ -120,13 +123,15 @@ def profile_samples(
         def work() -> Results:
             return _profile_list(samples, loaded, tabling, used, strictness, moved, inputs)
 
-        return do_once(basis, place, work, {"template": loaded.id})
+        options = {"template": loaded.id, "strictness": strictness.value}
+        return do_once(basis, place, work, options | ({"counts_only": True} if counts_only else {}))
 
 
-def list_tabling(samples: Sequence[Sample], template: GatingTemplate) -> Tabling:
+def list_tabling(samples: Sequence[Sample], template: GatingTemplate, *, counts_only: bool = False) -> Tabling:
     """What the tables of a list of samples need beside events."""
     panels = {s.panel or "": template for s in samples}
-    return _tabling(samples, panels, default_settings(), None, None, load_quality_rules())
+    found = _tabling(samples, panels, default_settings(), None, None, load_quality_rules())
+    return replace(found, counts_only=counts_only)
 
 
 def list_basis(
@@ -134,6 +139,8 @@ def list_basis(
     template: GatingTemplate,
     overrides: str | os.PathLike[str] | None,
     strictness: Strictness,
+    *,
+    counts_only: bool = False,
 ) -> tuple[Basis, Overrides]:
     """All that the results of a list of samples rest on, and the gates that stand elsewhere.
 
@@ -147,6 +154,7 @@ def list_basis(
     basis = Basis.of(
         samples, verb="profile", template=template, overridden=moved, strictness=strictness, tables=default_settings(),
         quality=load_quality_rules(), inputs={} if overrides is None else {"overrides": digest_of_file(overrides)},
+        counts_only=counts_only,
     )  # fmt: skip
     return basis, moved
 
@@ -163,8 +171,11 @@ def _profile_list(
     work = [(s, template) for s in samples]
     settled = settle_samples(samples, template, jobs=hands.jobs, strictness=strictness, place=hands.place)
     cuts = Cuts(dict.fromkeys({s.panel or "" for s in samples}, settled), overrides=moved)
-    found = _run(work, tabling, Setting("", strictness, tabling.settings, tabling.rules), hands, cuts)
+    setting = Setting("", strictness, tabling.settings, tabling.rules, tabling.counts_only)
+    found = _run(work, tabling, setting, hands, cuts)
     results = _collect(found, "", samples, inputs, {f"template {template.id}": template.digest})
+    if tabling.counts_only:
+        results = replace(results, intensities=None, counts_only=True)
     return with_checks(results, work, found, tabling.rules)
 
 
@@ -252,11 +263,12 @@ def study_options(study: Study) -> dict[str, Any]:
     """The choices of a study that decide its numbers, for the manifest."""
     return {
         "study_id": study.id,
-        "panels": {name: choice.template for name, choice in study.panels.items()},
+        # By name: no path of the machine is part of a result.
+        "panels": {name: Path(choice.template).name for name, choice in study.panels.items()},
         "baseline": study.baseline,
         "window": list(study.window),
-        "rule": study.rule,
-        "also": list(study.also),
+        "rule": Path(study.rule).name,
+        "also": [Path(rule).name for rule in study.also],
         "data_cutoff_day": study.data_cutoff_day,
         "primary": [{"pop_id": p.pop_id, "denom_id": p.denom_id, "measure": p.measure} for p in study.analysis.primary],
         "strata": list(study.analysis.strata),

@@ -53,6 +53,8 @@ class Results:
         Digests of templates and analysis, taken before any response was joined.
     again
         These are the results of an earlier run that rests on the same: nothing was done.
+    counts_only
+        Neither intensities nor pictures were made.
     """
 
     study_id: str
@@ -74,6 +76,7 @@ class Results:
     association: pd.DataFrame | None = None
     files: tuple[Path, ...] = ()
     again: bool = False
+    counts_only: bool = False
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """The tables that exist, in the order of the work."""
@@ -156,7 +159,7 @@ def write_results(results: Results, folder: Path, *, options: Mapping[str, Any],
     _remove_stale(folder, tables)
     files = [p for name, frame in tables.items() for p in write_table(name, frame, folder)]
     files += write_descriptions(tables, folder)
-    files += _kept_pictures(folder, results.populations)
+    files += _kept_pictures(folder, results.populations, drawn=not results.counts_only)
     manifest = build_manifest(
         inputs=results.inputs,
         outputs=files,
@@ -171,9 +174,9 @@ def write_results(results: Results, folder: Path, *, options: Mapping[str, Any],
     return replace(results, folder=folder, files=(*files, folder / MANIFEST))
 
 
-def _kept_pictures(folder: Path, populations: pd.DataFrame) -> list[Path]:
+def _kept_pictures(folder: Path, populations: pd.DataFrame, *, drawn: bool) -> list[Path]:
     """The pictures of these samples; those of others, which earlier runs left, are taken away."""
-    wanted = {picture_name(str(s)) for s in populations["sample_id"].dropna().unique()}
+    wanted = {picture_name(str(s)) for s in populations["sample_id"].dropna().unique()} if drawn else set()
     found = sorted((folder / PICTURES).glob("*.json"))
     for path in found:
         if path.name not in wanted:

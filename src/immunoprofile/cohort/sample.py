@@ -28,11 +28,11 @@ from immunoprofile.populations import (
 )
 from immunoprofile.quality import (
     RuleSet,
+    Watched,
     check_sample,
     load_quality_rules,
     remove_events,
     spillover_in_use,
-    survey_events,
 )
 from immunoprofile.spillover import Spillover, read_spillover
 from immunoprofile.study import Sample
@@ -65,6 +65,8 @@ class Tabling:
         What is checked.
     fcs_sha256
         Digest of the file where it was taken already; who took it sees to it that the file is still the same.
+    counts_only
+        Neither intensities nor pictures.
     """
 
     settings: TableSettings = field(default_factory=default_settings)
@@ -72,6 +74,7 @@ class Tabling:
     treatments: Mapping[str, Sequence[Given]] | None = None
     rules: RuleSet = field(default_factory=load_quality_rules)
     fcs_sha256: str | None = None
+    counts_only: bool = False
 
     def given(self, sample: Sample) -> Sequence[Given] | None:
         """Treatments of the sample's subject."""
@@ -136,11 +139,14 @@ def profile_sample(
         digest = tabling.fcs_sha256 or events.sha256
         stage = "gate"
         replacement = None if sample.spillover is None else read_spillover(sample.spillover)
-        members = run_plan(plans.plan(template, events, replacement), events, threads=threads)
+        plan = plans.plan(template, events, replacement)
+        # One walk through the file gates it and follows its acquisition.
+        watched = Watched(plan, events, tabling.rules)
+        members = run_plan(plan, watched, threads=threads)
         of_gates = None if settled is None else check_settled(settled, sample.sample_id, members, events, replacement)
         stage = "tabulate"
         described = describe_sample(sample, study_id, digest)
-        survey = survey_events(members, events, tabling.rules)
+        survey = watched.survey()
         cleaned = remove_events(members, events, survey)
         members = cleaned.members
         checks = check_sample(
@@ -163,14 +169,15 @@ def profile_sample(
         held = describe_states(sample.sample_id, states_at(sample.day, given, settings.states))
         tables = {
             "populations": populations,
-            "intensities": measure_intensities(members, events, sample.sample_id, spillover=replacement),
             "sample_states": build_frame(SAMPLE_STATES, held),
             "gates_resolved": resolved_gates(members, sample.sample_id),
             "samples_qc": join_frames(SAMPLES_QC, [checks.rows] if of_gates is None else [checks.rows, of_gates]),
             "checks_unanswered": checks.unanswered,
         }
-        used = spillover_in_use(template, events, replacement)
-        pictures = picture_sample(members, events, sample.sample_id, spillover=replacement, in_use=used)
+        used, pictures = spillover_in_use(template, events, replacement), None
+        if not tabling.counts_only:
+            tables["intensities"] = measure_intensities(members, events, sample.sample_id, spillover=replacement)
+            pictures = picture_sample(members, events, sample.sample_id, spillover=replacement, in_use=used)
     except OutputError:
         raise
     except (ImmunoprofileError, OSError) as error:

@@ -41,20 +41,22 @@ class Setting:
     strictness: Strictness
     settings: TableSettings
     rules: RuleSet
+    counts_only: bool = False
 
     @cached_property
     def digest(self) -> str:
         """Digest of all of it."""
         return digest_of_inputs(
-            study_id=self.study_id, strictness=self.strictness, settings=self.settings, rules=self.rules
-        )
+            study_id=self.study_id, strictness=self.strictness, settings=self.settings, rules=self.rules,
+            counts_only=self.counts_only,
+        )  # fmt: skip
 
     def tabling(self, task: Task) -> Tabling:
         """What the tables of one sample need beside its events."""
         own = task.sample.sample_id
         references = {} if task.reference is None else {own: task.reference}
         treatments = None if task.treatments is None else {task.sample.subject_id or "": task.treatments}
-        return Tabling(self.settings, references, treatments, self.rules)
+        return Tabling(self.settings, references, treatments, self.rules, counts_only=self.counts_only)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from immunoprofile.quality.removal import Cleaned, remove_events
 from immunoprofile.quality.ruleset import Rule, RuleSet, Variation, load_quality_rules
 from immunoprofile.quality.sample import check_sample
 from immunoprofile.quality.shifts import control_shifts
-from immunoprofile.quality.survey import Survey, survey_events
+from immunoprofile.quality.survey import Survey, Watched, survey_events
 
 __all__ = [
     "Checks",
@@ -25,6 +25,7 @@ __all__ = [
     "RuleSet",
     "Survey",
     "Variation",
+    "Watched",
     "check_bridges",
     "check_cohort",
     "check_matrices",

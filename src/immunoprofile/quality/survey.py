@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
 from immunoprofile.fcs import Channel
-from immunoprofile.gating import EventSource, Membership
+from immunoprofile.gating import EventSource, Membership, Plan
 from immunoprofile.kernels.quality import count_block
 from immunoprofile.quality.clock import Clock, read_clock, read_flow
 from immunoprofile.quality.ruleset import RuleSet
@@ -20,6 +21,7 @@ CUTS = (0.05, 0.25, 0.5, 0.75, 0.95)
 _BLOCK = 4096
 _SAMPLED_BLOCKS, _SAMPLED_EVENTS = 16, 1024
 _MIN_BIN, _MAX_BINS = 100, 400
+_OFF = "the template's [quality] turns it off"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +72,7 @@ class Survey:
 
 
 def survey_events(members: Membership, events: EventSource, rules: RuleSet) -> Survey:
-    """Look at the acquisition of a gated file as its template's ``[quality]`` asks.
+    """Look at the acquisition of a gated file as its template's ``[quality]`` asks, in a walk of its own.
 
     Parameters
     ----------
@@ -84,51 +86,147 @@ def survey_events(members: Membership, events: EventSource, rules: RuleSet) -> S
     Raw signals are followed, not compensated ones: what changes during an acquisition changes the detectors. Bins of
     equal numbers of events (100 at least, 400 bins at most); cuts are quantiles of 16 blocks spread over the file.
     """
-    quality, n = members.plan.template.quality, events.n_events
-    columns = [c for c in members.plan.columns if events.channels[c].kind != "time"]
-    channels = [events.channels[c] for c in columns]
-    off = "the template's [quality] turns it off"
-    clock: Clock | str = off if quality.time == "off" else _clock(events)
-    if not n or not columns:
-        reason = "the file holds no events" if not n else "no gate looks at a channel"
-        return Survey(n, clock if isinstance(clock, str) else reason, reason)
-    if isinstance(clock, str) and quality.margins == "off":
-        return Survey(n, clock, off)
-    bins = _bins(clock, n)
-    cuts = _cuts(events, columns) if isinstance(clock, Clock) else np.empty((len(columns), 0))
-    low, high = _ends(channels)
-    counts = np.zeros((int(bins.max()) + 1, len(columns), cuts.shape[1] + 1), dtype=np.int64)
-    at_margin, margins = np.zeros(n, dtype=np.uint8), np.zeros(len(columns), dtype=np.int64)
-    for first, block in events.linear_blocks(columns, _BLOCK):
+    watched = Watched(members.plan, events, rules)
+    for _ in watched.linear_blocks(members.plan.columns, _BLOCK):
+        pass
+    return watched.survey()
+
+
+class Watched:
+    """Events that are followed while something else walks through them: a gated file is read once for both.
+
+    Parameters
+    ----------
+    plan
+        Says which channels the gates use.
+    rules
+        Settings of `time_affected`.
+
+    Notes
+    -----
+    An `EventSource`: `gating.run_plan` gates it as it would gate `events`. What is counted does not depend on the order
+    of blocks nor on threads.
+    """
+
+    def __init__(self, plan: Plan, events: EventSource, rules: RuleSet) -> None:
+        self.n_events, self.channels = events.n_events, events.channels
+        self._events, self._plan, self._rules = events, plan, rules
+        self._quality, self._lock, self._seen = plan.template.quality, Lock(), 0
+        self._columns = [c for c in plan.columns if events.channels[c].kind != "time"]
+        self._timed: int | str = _OFF if self._quality.time == "off" else _clock_of(events)
+        asked = not isinstance(self._timed, str) or self._quality.margins != "off"
+        self._asked = asked and events.n_events > 0 and bool(self._columns)
+        if self._asked:
+            timed = not isinstance(self._timed, str)
+            self._time = np.empty(events.n_events if timed else 0)
+            self._at_margin = np.zeros(events.n_events, dtype=np.uint8)
+            cuts = _cuts(events, self._columns) if timed else np.empty((len(self._columns), 0))
+            self._tally = _Tally.of([events.channels[c] for c in self._columns], cuts, _placed(self.n_events))
+
+    def linear_blocks(
+        self, columns: Sequence[int], size: int, start: int = 0, stop: int | None = None
+    ) -> Iterator[tuple[int, NDArray[np.float64]]]:
+        """As those of the events; blocks of the plan's columns are followed."""
+        if not self._asked or tuple(columns) != self._plan.columns:
+            yield from self._events.linear_blocks(columns, size, start, stop)
+            return
+        clock = [] if isinstance(self._timed, str) or self._timed in columns else [self._timed]
+        for first, block in self._events.linear_blocks([*columns, *clock], size, start, stop):
+            self._follow(first, np.ascontiguousarray(block), [*columns, *clock])
+            yield first, block[: len(columns)]
+
+    def _follow(self, first: int, block: NDArray[np.float64], columns: Sequence[int]) -> None:
         span = slice(first, first + block.shape[1])
-        count_block(np.ascontiguousarray(block), bins[span], cuts, low, high, counts, at_margin[span], margins)
-    course = clock if isinstance(clock, str) else _course(clock, counts, bins, channels, rules)
-    if quality.margins == "off":
-        return Survey(n, course, off)
-    named = {c.detector: int(m) for c, m in zip(channels, margins, strict=True) if m}
-    return Survey(n, course, at_margin.astype(np.bool_), named)
+        if not isinstance(self._timed, str):
+            self._time[span] = block[columns.index(self._timed)]
+        with self._lock:
+            self._tally.count(_rows(block, columns, self._columns), span, self._at_margin)
+            self._seen += block.shape[1]
+
+    def survey(self) -> Survey:
+        """What was found, once all events were walked through.
+
+        Raises
+        ------
+        ValueError
+            Some were not, or some twice: a programmer's mistake.
+        """
+        n, timed = self.n_events, self._timed
+        if not n or not self._columns:
+            reason = "the file holds no events" if not n else "no gate looks at a channel"
+            # Only a clock that could be read says less than that there is nothing to follow.
+            return Survey(n, timed if isinstance(timed, str) else reason, reason)
+        if not self._asked:
+            return Survey(n, str(timed), _OFF)
+        if self._seen != n:
+            raise ValueError(f"{self._seen} of {n} events were walked through")
+        clock = timed if isinstance(timed, str) else read_clock(self._time)
+        course = clock if isinstance(clock, str) else self._course(clock)
+        if self._quality.margins == "off":
+            return Survey(n, course, _OFF)
+        channels = (self.channels[c] for c in self._columns)
+        named = {c.detector: int(m) for c, m in zip(channels, self._tally.margins, strict=True) if m}
+        return Survey(n, course, self._at_margin.astype(np.bool_), named)
+
+    def _course(self, clock: Clock) -> Course:
+        channels, tally = [self.channels[c] for c in self._columns], self._tally
+        if clock.order is not None:
+            # The file is not in the order of time, which shows only now: its events lie in other bins.
+            tally = _Tally.of(channels, tally.cuts, _bins(clock, self.n_events))
+            for first, block in self._events.linear_blocks(self._columns, _BLOCK):
+                span = slice(first, first + block.shape[1])
+                tally.count(np.ascontiguousarray(block), span, np.zeros(self.n_events, dtype=np.uint8))
+        return _course(clock, tally.counts, tally.bins, channels, self._rules)
 
 
-def _clock(events: EventSource) -> Clock | str:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tally:
+    """Events counted by bin and cut, channel by channel (`kernels.quality.count_block`)."""
+
+    bins: NDArray[np.int32]
+    cuts: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    counts: NDArray[np.int64]
+    margins: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, channels: Sequence[Channel], cuts: NDArray[np.float64], bins: NDArray[np.int32]) -> _Tally:
+        shape = (int(bins.max()) + 1, len(channels), cuts.shape[1] + 1)
+        counts, margins = np.zeros(shape, dtype=np.int64), np.zeros(len(channels), dtype=np.int64)
+        return cls(bins, cuts, *_ends(channels), counts, margins)
+
+    def count(self, block: NDArray[np.float64], span: slice, at_margin: NDArray[np.uint8]) -> None:
+        count_block(block, self.bins[span], self.cuts, self.low, self.high, self.counts, at_margin[span], self.margins)
+
+
+def _rows(block: NDArray[np.float64], held: Sequence[int], wanted: Sequence[int]) -> NDArray[np.float64]:
+    """The rows of some channels; no copy where they come first, as they nearly always do."""
+    if list(held[: len(wanted)]) == list(wanted):
+        return block[: len(wanted)]
+    return block[[held.index(c) for c in wanted]]
+
+
+def _clock_of(events: EventSource) -> int | str:
+    """The channel that tells the time, or why there is none."""
     timed = [c for c in events.channels if c.kind == "time"]
     if not timed:
         return "the file has no time channel"
     if not events.n_events:
         return "the file holds no events"
     # Of a clock in two words the first channel called Time is the one that counts.
-    named = next((c for c in timed if c.detector.strip().casefold() == "time"), timed[0])
-    time = np.empty(events.n_events)
-    for first, block in events.linear_blocks([named.index], 16 * _BLOCK):
-        time[first : first + block.shape[1]] = block[0]
-    return read_clock(time)
+    return next((c for c in timed if c.detector.strip().casefold() == "time"), timed[0]).index
 
 
-def _bins(clock: Clock | str, n: int) -> NDArray[np.int32]:
-    """Bin of each event, in the order of the file."""
-    if isinstance(clock, str):
-        return np.zeros(n, dtype=np.int32)
+def _placed(n: int) -> NDArray[np.int32]:
+    """Bin of each event of a file in the order of time."""
     n_bins = min(max(n // _MIN_BIN, 1), _MAX_BINS)
-    placed = (np.arange(n, dtype=np.int64) * n_bins // n).astype(np.int32)
+    return (np.arange(n, dtype=np.int64) * n_bins // max(n, 1)).astype(np.int32)
+
+
+def _bins(clock: Clock, n: int) -> NDArray[np.int32]:
+    """Bin of each event, in the order of the file."""
+    placed = _placed(n)
     if clock.order is None:
         return placed
     bins = np.empty(n, dtype=np.int32)
@@ -143,10 +241,13 @@ def _cuts(events: EventSource, columns: Sequence[int]) -> NDArray[np.float64]:
     else:
         firsts = np.linspace(0, n - _SAMPLED_EVENTS, _SAMPLED_BLOCKS).astype(int)
         starts = [(int(f), int(f) + _SAMPLED_EVENTS) for f in firsts]
-    parts = [
-        block.copy() for start, stop in starts for _, block in events.linear_blocks(columns, stop - start, start, stop)
-    ]
-    sample = np.sort(np.concatenate(parts, axis=1), axis=1)  # NaN goes last
+    sample = np.empty((len(columns), sum(stop - start for start, stop in starts)))
+    taken = 0
+    for start, stop in starts:
+        for _, block in events.linear_blocks(columns, stop - start, start, stop):
+            sample[:, taken : taken + block.shape[1]] = block
+            taken += block.shape[1]
+    sample.sort(axis=1)  # NaN goes last
     known = sample.shape[1] - np.isnan(sample).sum(axis=1)
     places = (np.asarray(CUTS)[None, :] * np.maximum(known - 1, 0)[:, None]).astype(np.intp)
     return np.take_along_axis(sample, places, axis=1)
