@@ -15,6 +15,7 @@ from immunoprofile.cohort.declared import JOINED, LOCKED, POST_HOC, first_declar
 from immunoprofile.cohort.journal import JOURNAL, check_journal
 from immunoprofile.gating import load_template
 from immunoprofile.provenance import digest_of_file
+from immunoprofile.report import render_summary
 from immunoprofile.simulation import simulate_cohort
 from immunoprofile.study import load_study
 from immunoprofile.tables import read_table
@@ -106,10 +107,14 @@ def test_run__another_window_is_post_hoc_and_comes_out_again(first, tmp_path):
     text = study.read_text(encoding="utf-8")
     study.write_text(text.replace('window = ["W4", "W8"]', 'window = ["W4"]'), encoding="utf-8")
     out = tmp_path / "x" / "out"
-    rows = run_study(load_study(study), out).association
+    results = run_study(load_study(study), out)
+    rows = results.association
     assert _late(rows).all()
     assert rows["note"].str.contains("window").all()
     assert first_declared(out).whole["window"] == "W4+W8"
+    told = " ".join(render_summary(results))
+    assert f"{len(rows)} of {len(rows)} answers rest on what was declared after the response was first" in told
+    assert "derived in this folder: window. They are post hoc" in " ".join(told.split())
     assert reproduce_study(out, load_study(study)).differences == ()
 
 

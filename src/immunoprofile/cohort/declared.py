@@ -25,6 +25,7 @@ from immunoprofile.study import Study
 LOCKED = "plan-locked"
 JOINED = "response-joined"
 POST_HOC = "POST_HOC"
+TOLD = "post hoc, declared after the response was first derived: "
 
 # Parts of a plan, and the rows that are another family, or a new question, where one of them is declared later.
 _ROLES = {"primary": ("primary", "secondary"), "secondary": ("secondary",)}
@@ -124,7 +125,7 @@ def mark_post_hoc(
     late = why != ""
     if not late.any():
         return association
-    told = "post hoc, declared after the response was first derived: " + why.str.removesuffix(", ")
+    told = TOLD + why.str.removesuffix(", ")
     return association.assign(
         flags=association["flags"].where(~late, association["flags"].map(_flagged)),
         note=association["note"].where(~late, _joined(association["note"], told)),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from immunoprofile.cohort import Results
+from immunoprofile.cohort.declared import POST_HOC, TOLD
 from immunoprofile.errors import printable
 from immunoprofile.populations import barring_flags
 from immunoprofile.report.meanings import explain_exclusion, explain_flag, explain_response
@@ -22,12 +23,27 @@ _UNEVEN = 0.2
 def gap_sections(results: Results, names: Names) -> list[Section]:
     """What was missing, what was not evaluable, what the flags mean, what the laboratory should look at."""
     sections = (
+        Section("Declared later", tuple(_declared_later(results.association))),
         Section("Samples and subjects", tuple(_missing(results, names))),
         Section("Not evaluable", tuple(_not_evaluable(results.populations, names))),
         Section("Flags", tuple(_flags(results))),
         Section("Quality", tuple(_quality(results.samples_qc))),
     )
     return [s for s in sections if s.sentences]
+
+
+def _declared_later(association: pd.DataFrame | None) -> Iterator[str]:
+    """What the plan of the first run in this folder did not hold."""
+    if association is None or association.empty:
+        return
+    late = association[association["flags"].str.split(";").map(lambda codes: POST_HOC in codes)]
+    whats = dict.fromkeys(what for note in late["note"] for what in note.partition(TOLD)[2].split(", "))
+    if len(late):
+        yield (
+            f"{len(late)} of {counted(len(association), 'answer')} rest on what was declared after the response was "
+            f"first derived in this folder: {printable(', '.join(whats), 400)}. They are post hoc, and marked "
+            f"{POST_HOC}."
+        )
 
 
 def _causes(failures: pd.DataFrame) -> list[tuple[tuple[str, str, str], list[str]]]:
