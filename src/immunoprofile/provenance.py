@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,7 @@ def versions() -> dict[str, str]:
     return found
 
 
+@cache
 def _version(name: str) -> str:
     from importlib import metadata  # it brings the parser of e-mail, and gating a file asks for no version
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from immunoprofile.fcs.findings import Inspection, quote
 
@@ -13,6 +14,7 @@ _BYTES_PER_PARAMETER = 8  # each needs at least four keywords: a lower bound tha
 
 _WHOLE = re.compile(r"\s*([0-9]{1,20})\s*", re.ASCII)
 _DECIMAL = re.compile(r"\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?)\s*", re.ASCII)
+_MOST_CHARACTERS = 64  # of a decimal number: far more than any that means something
 _STRUCTURAL = re.compile(
     r"\$(?:TOT|PAR|BYTEORD|DATATYPE|MODE|NEXTDATA|(?:BEGIN|END)(?:DATA|STEXT|ANALYSIS)"
     r"|P[1-9][0-9]{0,4}(?:B|R|E|N|DATATYPE))"
@@ -60,7 +62,13 @@ def whole_number(text: str) -> int | None:
 
 def decimal_number(text: str) -> float | None:
     """A finite decimal number in ASCII with a point; None where it is anything else (also NaN and Inf)."""
-    found = _DECIMAL.fullmatch(text) if len(text) <= 64 else None
+    return _decimal(text) if len(text) <= _MOST_CHARACTERS else None
+
+
+@lru_cache(maxsize=4096)
+def _decimal(text: str) -> float | None:
+    # The files of a panel have the same matrix, and many of its numbers are alike.
+    found = _DECIMAL.fullmatch(text)
     number = float(found[1]) if found else None
     return number if number is not None and abs(number) < float("inf") else None
 
