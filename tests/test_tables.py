@@ -108,6 +108,16 @@ def test_read_table__a_count_that_is_not_whole_is_refused_and_not_cut_off(tmp_pa
         read_table("populations", tmp_path / "t.csv", required=("count",))
 
 
+def test_read_table__semicolons_divide_as_commas_do(tmp_path: Path) -> None:
+    text = "sample_id,pop_id,denom_id,count,pop_label\nS1,treg,cd4,12,Treg; memory\n"
+    (tmp_path / "comma.csv").write_text(text)
+    (tmp_path / "semicolon.csv").write_text("\ufeff" + text.replace("Treg; memory", '"Treg; memory"').replace(",", ";"))
+    comma, semicolon = (
+        read_table("populations", tmp_path / f"{n}.csv", required=("count",)) for n in ("comma", "semicolon")
+    )
+    pd.testing.assert_frame_equal(comma, semicolon)
+
+
 def test_read_table__missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"gone\.csv: cannot be read \(No such file or directory\)\. Check"):
         read_table("samples_qc", tmp_path / "gone.csv")

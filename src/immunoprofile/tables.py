@@ -21,6 +21,8 @@ from immunoprofile.provenance import check_regular, write_bytes, write_json
 
 _MAX_BYTES = 50_000_000_000
 """A table of a million samples is smaller."""
+_MAX_HEADER = 100_000
+"""Characters looked at for the divider of a CSV: the longest header here has fewer than 1,000."""
 _PANDAS = {"str": "string", "int": "Int64", "float": "float64", "bool": "boolean"}
 _DTYPES = {name: pd.api.types.pandas_dtype(dtype) for name, dtype in _PANDAS.items()}
 _NUMPY: dict[str, Any] = {"str": object, "int": np.float64, "float": np.float64, "bool": np.float64}
@@ -178,7 +180,8 @@ def write_table(name: str, frame: pd.DataFrame, folder: Path) -> list[Path]:
 def read_table(name: str, path: str | os.PathLike[str], *, required: Iterable[str] | None = None) -> pd.DataFrame:
     """Read a table written here, or one with at least the `required` columns, from CSV or Parquet.
 
-    Columns that the table does not define are kept as text; optional ones that are absent are left out.
+    Columns that the table does not define are kept as text; optional ones that are absent are left out. A CSV may have
+    semicolons for commas, as spreadsheets write it in much of Europe.
 
     Raises
     ------
@@ -220,7 +223,12 @@ def _read_parquet(file: Path) -> pd.DataFrame:
 
 def _read_text(file: Path) -> pd.DataFrame:
     try:
-        return pd.read_csv(file, dtype="string", na_values=["NA"], keep_default_na=False, encoding="utf-8-sig")
+        with file.open(encoding="utf-8-sig") as stream:
+            header = stream.readline(_MAX_HEADER)
+        divider = ";" if header.count(";") > header.count(",") else ","
+        return pd.read_csv(
+            file, sep=divider, dtype="string", na_values=["NA"], keep_default_na=False, encoding="utf-8-sig"
+        )
     except OSError as problem:
         raise _unreadable(file, problem) from problem
     except (ValueError, pd.errors.ParserError) as problem:

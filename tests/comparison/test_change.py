@@ -267,8 +267,20 @@ def test_paired_change__values_given_as_text_keep_every_digit():
 
 
 def test_paired_change__missing_columns_are_named():
-    with pytest.raises(InputError, match="column value, scale missing from the populations table"):
+    with pytest.raises(InputError, match="header: column count missing from the populations table"):
         paired_change(sheet(("A", "BL", 6, 10)).drop(columns="count"), baseline="BL", window="W4")
+    values = sheet(("A", "BL", 6, 10)).drop(columns="count").assign(value=0.6)
+    with pytest.raises(InputError, match="header: column scale missing from the populations table"):
+        paired_change(values, baseline="BL", window="W4")
+
+
+@pytest.mark.parametrize("cell", ["40.1 %", "40,1", "n/a"])
+def test_paired_change__a_value_that_is_no_number_is_named(cell):
+    values = (
+        sheet(("A", "BL", 6, 10), ("A", "W4", 6, 10)).drop(columns="count").assign(value=["40", cell], scale="percent")
+    )
+    with pytest.raises(InputError, match=f'column value: "{cell}" is not a number. Write plain numbers with a point'):
+        paired_change(values, baseline="BL", window="W4")
 
 
 def test_paired_change__rows_without_a_subject_are_refused():

@@ -47,11 +47,20 @@ def numbers(frame: pd.DataFrame, column: str) -> Floats:
         text = given if pd.api.types.is_numeric_dtype(given) else given.astype("string")
         values = text.astype("Float64")
     except (ValueError, TypeError) as problem:
+        strange = next((v for v in given.dropna() if not _is_number(v)), problem)
         raise InputError(
-            f"{printable(problem)}", where=f"column {column}", expected="numbers, NA where missing",
+            f'"{printable(strange)}" is not a number', where=f"column {column}", expected="numbers, NA where missing",
             remedy="Write plain numbers with a point, without units.", code="TABLE-VALUE",
         ) from problem  # fmt: skip
     return np.asarray(values.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
+
+
+def _is_number(value: object) -> bool:
+    try:
+        float(str(value))
+    except ValueError:
+        return False
+    return True
 
 
 def place(row: pd.Series) -> str:

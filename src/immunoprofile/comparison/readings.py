@@ -63,8 +63,8 @@ def read_measure(populations: pd.DataFrame, measure: str) -> pd.DataFrame:
         return _readings(_scale_counts(frame))
     if measure == "log_cells_per_ul" and "cells_per_ul" in frame.columns:
         return _readings(scale_concentrations(frame))
-    if measure == "logit_frac" and "count" in frame.columns and "value" not in frame.columns:
-        need_columns(frame, ("denom_count",), "populations")
+    if measure == "logit_frac" and "value" not in frame.columns:
+        need_columns(frame, ("count", "denom_count"), "populations")
     return _readings(_scale_values(_on_scale(frame, kind), kind))
 
 
