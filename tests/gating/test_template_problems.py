@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import copy
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from immunoprofile.errors import TemplateSyntaxError
 from immunoprofile.gating import load_template
-from immunoprofile.gating.formats.toml import judge_toml
+from immunoprofile.gating.formats.parts import read_parts
+from immunoprofile.gating.formats.toml import judge_parts, judge_toml
 
 TEMPLATE = """
 [template]
@@ -149,3 +156,37 @@ def test_refusal__of_what_is_no_template_at_all_is_about_its_shape(tmp_path: Pat
     (tmp_path / "odd.toml").write_text(text)
     with pytest.raises(TemplateSyntaxError, match=r'"template" is missing|template: input should be'):
         load_template(tmp_path / "odd.toml")
+
+
+def places(content: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Keys and numbers that lead to every part of a file but itself."""
+    inside = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    for key, part in inside:
+        yield (*at, key)
+        yield from places(part, (*at, key))
+
+
+def has(content: Any, key: Any) -> bool:
+    return key in content if isinstance(content, dict) else isinstance(content, list) and key in range(len(content))
+
+
+WHOLE = tomllib.loads(TEMPLATE)
+ODD = st.one_of(st.none(), st.integers(), st.floats(), st.text(max_size=4), st.just([]), st.just({"x": ["CD3"]}))
+
+
+@given(st.lists(st.tuples(st.sampled_from(list(places(WHOLE))), ODD), min_size=1, max_size=3))
+@settings(max_examples=150, deadline=None)
+def test_template__of_whatever_shape_is_a_template_or_has_problems_with_remedies(changes: list[Any]) -> None:
+    """Any part may be gone (None) or be anything: the answer is never a crash."""
+    content = copy.deepcopy(WHOLE)
+    for place, value in changes:
+        above: Any = content
+        for key in place[:-1]:
+            above = above[key] if has(above, key) else None
+        if has(above, place[-1]):
+            above[place[-1]] = value
+            if value is None:
+                del above[place[-1]]
+    judged_now = judge_parts(read_parts(content, "small.toml"), Path("small.toml"))
+    assert (judged_now.template is None) == bool(judged_now.problems)
+    assert [p for p in judged_now.problems if not (p.path and p.remedy and p.where is not None)] == []

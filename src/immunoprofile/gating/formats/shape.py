@@ -279,7 +279,7 @@ class TestShape(Model):
 
     def complaint(self) -> str | None:
         """What is wrong with the test as a whole, also where its expectations are not read yet."""
-        expect: Any = self.expect
+        expect: Any = getattr(self, "expect", None)
         listed = list(expect.values()) if isinstance(expect, dict) else []
         asked = [e.get("f1") if isinstance(e, dict) else getattr(e, "f1", None) for e in listed]
         if self.labels is None and any(f1 is not None for f1 in asked):

@@ -82,10 +82,11 @@ def judge_toml(path: Path) -> Judged:
         raise TemplateSyntaxError(
             f"is not TOML ({problem})", path=path, remedy="Mend the line it names.", code="TEMPLATE-TOML"
         ) from problem
-    return _judge(parts, path)
+    return judge_parts(parts, path)
 
 
-def _judge(parts: Parts, path: Path) -> Judged:
+def judge_parts(parts: Parts, path: Path) -> Judged:
+    """A file's parts put together, or everything that is wrong with them."""
     sense = Sense(parts, path)
     comp = _compensation(sense, parts)
     assembled = _assemble(sense, parts)
