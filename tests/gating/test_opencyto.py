@@ -291,6 +291,22 @@ def test_opencyto__export_reads_back_as_the_same_gates(sheet, tmp_path: Path) ->
     assert {p.code for p in problems} == {"OPENCYTO-FALLBACK"}
 
 
+def test_opencyto__export_gives_linear_axes_in_the_cytometers_numbers(tmp_path: Path) -> None:
+    """A quarter of an axis of 262,144 is 65,536."""
+    path = tmp_path / "cells.toml"
+    path.write_text(
+        '[template]\nid = "cells"\nversion = "1"\n[markers]\nFSC-A = { scale = "s" }\n'
+        '[scales]\ns = { kind = "linear", t = 262144 }\n'
+        '[[gate]]\nname = "cells"\nrange = { x = "FSC-A", min = 0.25, max = 0.5 }\n'
+        '[[gate]]\nname = "big"\nauto = { method = "valley", x = "FSC-A", keep = "above", between = [0.25, 0.5] }\n'
+        'fallback = { range = { x = "FSC-A", min = 0.3 } }\n'
+    )
+    text, problems = render_opencyto(load_template(path))
+    assert 'cells,+,root,FSC-A,boundary,"min=65536.0,max=131072.0"' in text
+    assert 'big,+,root,FSC-A,mindensity,"gate_range=c(65536.0,131072.0)"' in text
+    assert [p.code for p in problems] == ["OPENCYTO-FALLBACK"]
+
+
 def test_opencyto__export_lists_what_the_sheet_cannot_say() -> None:
     with pytest.raises(TemplateInvalidError) as error:
         render_opencyto(load_template("tcell_memory"))

@@ -7,10 +7,10 @@ import io
 from collections.abc import Sequence
 
 from immunoprofile.errors import Problem, TemplateInvalidError, printable
-from immunoprofile.gating.gates import AutoRule, Boolean, Gate, Rectangle
+from immunoprofile.gating.gates import AutoRule, Boolean, Dimension, Gate, Rectangle
 from immunoprofile.gating.paths import ROOT
 from immunoprofile.gating.template import GatingTemplate
-from immunoprofile.scales import Identity
+from immunoprofile.scales import Identity, Linear
 
 _HEADER = (
     "alias", "pop", "parent", "dims", "gating_method", "gating_args", "collapseDataForGating", "groupBy",
@@ -106,13 +106,14 @@ def _row(gate: Gate) -> list[str]:
 def _rule(rule: AutoRule) -> tuple[str, str, str]:
     """dims, gating_method and gating_args of an automatic gate."""
     dims = ",".join("/".join(d.channels) for d in rule.dimensions)
-    flat = all(isinstance(d.scale, Identity) for d in rule.dimensions)
+    flat = all(isinstance(d.scale, Identity | Linear) for d in rule.dimensions)
     if rule.method == "singlets":
         return dims, "singletGate", ""
     if rule.between is not None and not flat:
         raise _NotCarriedError("it looks between two places of a scale that the sheet cannot name")
     if rule.method in _CUTS:
-        settings = [] if rule.between is None else [f"gate_range=c({rule.between[0]!r},{rule.between[1]!r})"]
+        window = [_own_units(rule.dimensions[0], v) for v in rule.between or ()]
+        settings = [f"gate_range=c({window[0]!r},{window[1]!r})"] if window else []
         settings += [f"probs={rule.quantile!r}"] if rule.method == "quantile" else []
         # Whichever side it keeps, openCyto looks for the right tail unless it is told.
         settings += ['side="left"'] if rule.method == "tail" and rule.keep == "below" else []
@@ -120,7 +121,7 @@ def _rule(rule: AutoRule) -> tuple[str, str, str]:
     if rule.method == "mixture" and len(rule.dimensions) == 1 and rule.components == 2:
         return dims, "flowClust", "K=2"
     if rule.method == "mixture" and len(rule.dimensions) == 2 and flat and rule.target is not None:
-        x, y = rule.target
+        x, y = (_own_units(d, v) for d, v in zip(rule.dimensions, rule.target, strict=True))
         return dims, "flowClust", f"K={rule.components},target=c({x!r},{y!r}),quantile={rule.quantile!r}"
     raise _NotCarriedError(f"openCyto has no method like {rule.method} here")
 
@@ -135,11 +136,20 @@ def _fixed(gate: Gate) -> tuple[str, str, str]:
         return "", "boolGate", joined
     if not isinstance(geometry, Rectangle) or len(geometry.dimensions) > 2:
         raise _NotCarriedError(f"a drawn {geometry.kind} has no counterpart")
-    if any(not isinstance(d.scale, Identity) for d in geometry.dimensions):
+    if any(not isinstance(d.scale, Identity | Linear) for d in geometry.dimensions):
         raise _NotCarriedError("its bounds are on a scale that the sheet cannot name")
-    lows, highs = ([b[k] for b in geometry.bounds] for k in (0, 1))
+    lows: list[float | None] = []
+    highs: list[float | None] = []
+    for dimension, (low, high) in zip(geometry.dimensions, geometry.bounds, strict=True):
+        lows.append(None if low is None else _own_units(dimension, low))
+        highs.append(None if high is None else _own_units(dimension, high))
     settings = [s for s in (_side("min", lows), _side("max", highs)) if s]
     return ",".join("/".join(d.channels) for d in geometry.dimensions), "boundary", ",".join(settings)
+
+
+def _own_units(dimension: Dimension, value: float) -> float:
+    """A place of a linear axis in the cytometer's own numbers, which openCyto leaves scatter in."""
+    return value if isinstance(dimension.scale, Identity) else float(dimension.scale.inverse(value))
 
 
 def _side(name: str, values: list[float | None]) -> str:
