@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import stat
 import sys
 import tempfile
@@ -182,6 +183,25 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON value, indented, keys in the order given, whole or not at all."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+_SEAL = re.compile(rb'<meta name="sha256" content="([0-9a-f]{64})">')
+UNSEALED = "0" * 64
+"""What stands in a page where its digest will: the digest is that of the page with this in its place."""
+
+
+def seal_page(text: str) -> str:
+    """A page of HTML with its own SHA-256 in its element ``<meta name="sha256">``."""
+    return text.replace(UNSEALED, digest_of_bytes(text.encode()), 1)
+
+
+def is_sealed(content: bytes) -> bool | None:
+    """Has a page the bytes that it was written with? None where it carries no digest of its own."""
+    found = _SEAL.search(content)
+    if found is None:
+        return None
+    start, end = found.span(1)
+    return digest_of_bytes(content[:start] + UNSEALED.encode() + content[end:]) == found.group(1).decode()
 
 
 def build_manifest(

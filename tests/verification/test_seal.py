@@ -12,6 +12,7 @@ import pytest
 
 from immunoprofile.cohort.journal import JOURNAL, Journal
 from immunoprofile.errors import InputError
+from immunoprofile.report import load_results, write_report
 from immunoprofile.study import load_study
 from immunoprofile.verification import Difference, Sources, verify_folder
 
@@ -177,6 +178,24 @@ def test_verify__a_template_that_says_something_else_is_named(spoilable: Path, o
         text.replace(old, new).replace('missing = "error"\n', "" if new == '"none"' else 'missing = "error"\n')
     )
     assert "known" in names(verify_folder(spoilable / "results", given).differences, "template")
+
+
+def test_verify__a_kept_result_under_the_key_of_another_is_named(spoilable: Path) -> None:
+    results = spoilable / "results"
+    one, other = sorted(results.rglob("*.result"))[:2]
+    shutil.copy(one, other)
+    assert names(verify_folder(results).differences, "kept") == {other.relative_to(results).as_posix()}
+
+
+def test_verify__finds_every_flipped_bit_of_the_page(spoilable: Path) -> None:
+    results = spoilable / "results"
+    page = write_report(load_results(results), results)
+    assert verify_folder(results).holds
+    assert verify_folder(results).checked["page"] == 1
+    whole = page.read_bytes()
+    for place in np.random.default_rng(4).integers(0, len(whole), 20):
+        page.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        assert names(verify_folder(results).differences, "page") == {"report.html"}
 
 
 def test_verify__a_folder_without_manifest_is_refused(tmp_path: Path) -> None:

@@ -295,6 +295,11 @@ def _collect(
 ) -> Results:
     # Samples by id, not by path: a manifest names no folder of the machine it was made on.
     files = {f"fcs {s.sample_id}": p.fcs_sha256 for s, p in zip(samples, found, strict=True) if p.fcs_sha256}
+    files |= {
+        f"spillover {s.sample_id}": digest_of_file(s.spillover)
+        for s in samples
+        if s.spillover is not None and s.spillover.is_file()
+    }
     return Results(
         study_id=study_id,
         folder=None,

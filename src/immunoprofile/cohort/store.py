@@ -1,7 +1,8 @@
 """Results of single samples on disk, found again by what they rest on: what makes a run go on where it stopped.
 
-`.work/samples/ab/KEY.result` holds the tables of one sample as Arrow streams behind a JSON header, with the SHA-256 of
-all of it at the end. A file that is not whole is as good as none: the sample is done again. Nothing in it can run.
+`.work/samples/ab/KEY.result` holds the tables of one sample as Arrow streams behind a JSON header, and at the end the
+SHA-256 of all of it and of the key, so that a result is found under its own key only. A file that is not whole is as
+good as none: the sample is done again. Nothing in it can run.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from immunoprofile.provenance import write_bytes
 from immunoprofile.tables import build_frame, join_frames, sort_frame
 
 WORK = ".work"
-_MAGIC = b"immunoprofile sample 1\n"
+_MAGIC = b"immunoprofile sample 2\n"
 _DIGEST_BYTES = 32
 
 
@@ -109,7 +110,7 @@ class Store:
             The disk is full or the folder may not be written.
         """
         body = _pack(facts, tables)
-        write_bytes(self.path(key), body + hashlib.sha256(body).digest())
+        write_bytes(self.path(key), body + _digest(body, key))
         return Kept(self.path(key), tuple(tables))
 
 
@@ -120,6 +121,12 @@ def _pack(facts: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> bytes
     return b"".join([_MAGIC, len(header).to_bytes(8, "little"), header, *streams.values()])
 
 
+def _digest(body: bytes, key: str) -> bytes:
+    digest = hashlib.sha256(body)
+    digest.update(key.encode())
+    return digest.digest()
+
+
 def _whole(path: Path) -> bytes | None:
     """What is kept in a file, without its digest; None where the file is not there or not whole."""
     try:
@@ -127,7 +134,7 @@ def _whole(path: Path) -> bytes | None:
     except OSError:
         return None
     body, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
-    return body if body.startswith(_MAGIC) and hashlib.sha256(body).digest() == digest else None
+    return body if body.startswith(_MAGIC) and _digest(body, path.stem) == digest else None
 
 
 def _header(body: bytes) -> tuple[dict[str, Any], int]:

@@ -20,7 +20,7 @@ from markupsafe import Markup
 
 from immunoprofile.cohort import Results
 from immunoprofile.errors import printable
-from immunoprofile.provenance import digest_of_file, versions, write_text
+from immunoprofile.provenance import UNSEALED, digest_of_file, seal_page, versions, write_text
 from immunoprofile.report.charts import (
     Chart,
     Step,
@@ -156,8 +156,9 @@ class _Writer:
             script_digest=_digest(self._script),
             frames=sheet_frames(content.gallery.frames),
             version=versions()["immunoprofile"],
+            seal=UNSEALED,
         )
-        write_text(path, text)
+        write_text(path, seal_page(text))
 
 
 def _own_text(name: str) -> str:

@@ -17,13 +17,14 @@ from immunoprofile.columns import TABLES
 from immunoprofile.errors import FcsError, InputError, printable
 from immunoprofile.fcs import FcsFile, RemoteFile, digest_of_fcs
 from immunoprofile.gating import load_template
-from immunoprofile.provenance import digest_of_file
+from immunoprofile.provenance import digest_of_file, is_sealed
 from immunoprofile.study import Sample, Study
 from immunoprofile.verification.history import check_history
 from immunoprofile.verification.manifest import MANIFEST, Manifest, read_manifest
 
 _FCS = "fcs "
 _TEMPLATE = "template "
+_PAGE, _PARTS = "report.html", "report/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Difference:
     Parameters
     ----------
     kind
-        ``output``, ``manifest``, ``journal``, ``kept``, ``input`` or ``template``.
+        ``output``, ``page``, ``manifest``, ``journal``, ``kept``, ``input`` or ``template``.
     name
         The file below the folder, or the input as the manifest names it.
     """
@@ -138,10 +139,12 @@ def verify_folder(folder: Path, sources: Sources | None = None) -> Verdict:
         return Verdict(folder, {"manifest": 1}, (broken,), unseen=("everything else: the manifest cannot be read",))
     history = check_history(folder, manifest.sha256)
     given = sources or Sources()
+    pages = _pages(folder, manifest)
     found = [
         *(Difference("journal", JOURNAL, what) for what in history.broken),
         *(Difference("manifest", MANIFEST, what) for what in history.manifest_differs),
         *_outputs(folder, manifest),
+        *(Difference("page", name, "is not as it was written") for name, whole in pages.items() if not whole),
         *_kept(folder),
         *given.problems,
         *_inputs(manifest, given),
@@ -150,13 +153,18 @@ def verify_folder(folder: Path, sources: Sources | None = None) -> Verdict:
     checked = {
         "manifest": 1,
         "output": len(manifest.outputs),
+        "page": len(pages),
         "journal": history.n_lines,
         "kept": len(_results(folder)),
         "input": len(manifest.inputs.keys() & given.files.keys()),
         "template": sum(n.removeprefix(_TEMPLATE) in given.templates for n in manifest.plan),
     }
     return Verdict(
-        folder, checked, tuple(found), tuple(_unlisted(folder, manifest)), (*history.unseen, *_unseen(manifest, given))
+        folder,
+        checked,
+        tuple(found),
+        tuple(name for name in _unlisted(folder, manifest) if name not in pages),
+        (*history.unseen, *_unseen(manifest, given)),
     )
 
 
@@ -169,6 +177,16 @@ def _outputs(folder: Path, manifest: Manifest) -> Iterator[Difference]:
         stem, _, kind = name.partition(".")
         if stem in TABLES and kind in {"csv", "parquet"}:
             yield Difference("output", name, "is a table that this run did not write")
+
+
+def _pages(folder: Path, manifest: Manifest) -> dict[str, bool]:
+    """Pages of the report, which is written after the manifest and holds its own digest: are they whole?"""
+    found = {
+        n: folder / n for n in _unlisted(folder, manifest) if n.endswith(".html") and not (folder / n).is_symlink()
+    }
+    sealed = {name: is_sealed(path.read_bytes()) for name, path in found.items() if path.is_file()}
+    # What should hold one and does not was written over.
+    return {n: bool(whole) for n, whole in sealed.items() if whole is not None or n == _PAGE or n.startswith(_PARTS)}
 
 
 def _compare(path: FcsFile, digest: str, inside: Path | None = None) -> str | None:
