@@ -134,8 +134,10 @@ def _fixed(gate: Gate) -> tuple[str, str, str]:
             ("!" if t.complement else "") + f"/{t.path}" for t in geometry.terms
         )
         return "", "boolGate", joined
-    if not isinstance(geometry, Rectangle) or len(geometry.dimensions) > 2:
+    if not isinstance(geometry, Rectangle):
         raise _NotCarriedError(f"a drawn {geometry.kind} has no counterpart")
+    if len(geometry.dimensions) > 2:
+        raise _NotCarriedError(f"it is drawn on {len(geometry.dimensions)} axes, and openCyto draws on one or two")
     if any(not isinstance(d.scale, Identity | Linear) for d in geometry.dimensions):
         raise _NotCarriedError("its bounds are on a scale that the sheet cannot name")
     lows: list[float | None] = []
