@@ -84,6 +84,18 @@ def test_associate__treated_subjects_without_any_sample_are_missing(change, resp
     assert (row["n_total"], row["n_missing"]) == (16, 2)
 
 
+def test_associate__says_of_everyone_left_out_why(change, response, deltas):
+    # S16 has no verdict, S17 neither a window nor a response row, S18 a verdict only, S19 not even that.
+    labels = response(20, 9, 1).drop(index=17)
+    labels.loc[16, "responder"] = pd.NA
+    known = change(np.append(deltas[:17], np.nan)).assign(exclude_reason=["NA"] * 17 + ["no_window"])
+    answer = associate(known, labels, primary=[TREG])
+    note = pick(answer, "group_diff", "change_score")["note"]
+    assert note == (
+        "left out: 1 no_window, 2 response not evaluable, 1 not in the response table, 1 without any sample of it"
+    )
+
+
 def test_associate__without_response_only_the_change_is_asked(change, deltas):
     answer = associate(change(deltas), primary=TREG)
     assert list(answer["question"]) == ["overall_change"]

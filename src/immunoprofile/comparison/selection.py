@@ -147,8 +147,18 @@ class Evidence:
             n_missing=len(set(rows["subject_id"]) | set(known)) - len(subjects),
             flags=frozenset(flags),
             shifts=np.column_stack([_optional(used, c) for c in _SHIFTS]),
-            note=_left_out(missing, [s for s in known if known[s] is None] if grouped else []),
+            note=_left_out(missing, self._elsewhere(set(rows["subject_id"]), grouped=grouped)),
         )
+
+    def _elsewhere(self, seen: set[str], *, grouped: bool) -> dict[str, int]:
+        """Reasons that no row of the change table tells, and how many subjects each took."""
+        known = self.responder or {}
+        unknown = {s for s in known if known[s] is None} if grouped else set()
+        return {
+            "response not evaluable": len(unknown),
+            "not in the response table": len(seen - set(known)) if grouped else 0,
+            "without any sample of it": len(set(known) - seen - unknown),
+        }
 
     def _strata(self, subjects: Sequence[str]) -> tuple[str, ...] | None:
         return None if self.strata is None else tuple(self.strata[s] for s in subjects)
@@ -158,14 +168,14 @@ def _optional(frame: pd.DataFrame, column: str) -> Floats:
     return numbers(frame, column) if column in frame.columns else np.full(len(frame), np.nan)
 
 
-def _left_out(missing: pd.DataFrame, unknown: Sequence[str]) -> str:
+def _left_out(missing: pd.DataFrame, elsewhere: Mapping[str, int]) -> str:
     """``left out: 2 no_window, 1 response not evaluable``; empty where nobody was."""
     reasons = (
         missing["exclude_reason"] if "exclude_reason" in missing.columns else pd.Series(["unknown"] * len(missing))
     )
     counts = reasons.astype("string").fillna("unknown").str.replace(";", " and ").value_counts().sort_index()
     told = [f"{n} {reason}" for reason, n in counts.items()]
-    told += [f"{len(unknown)} response not evaluable"] if unknown else []
+    told += [f"{n} {reason}" for reason, n in elsewhere.items() if n]
     return f"left out: {', '.join(told)}" if told else ""
 
 
