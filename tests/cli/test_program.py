@@ -151,6 +151,14 @@ def test_interrupt__ends_with_130(immunoprofile, failing):
     assert outcome.stderr == "Interrupted. Run the same command again.\n"
 
 
+def test_system_error__names_the_file_and_is_no_bug(immunoprofile, failing):
+    failing(OSError(5, "Input/output error", "results/\x1b.csv"))
+    outcome = immunoprofile("report", "x")
+    assert outcome.exit_code == 6
+    assert outcome.stderr.startswith("Error: results/\\x1b.csv: cannot be used (Input/output error). Look at the disk")
+    assert "Traceback" not in outcome.stderr
+
+
 def test_bug__asks_for_a_report_without_a_traceback(immunoprofile, failing):
     failing(ZeroDivisionError("secret detail"))
     outcome = immunoprofile("report", "x")

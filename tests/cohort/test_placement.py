@@ -9,6 +9,7 @@ import pytest
 
 from immunoprofile.cohort.placement import moved_templates, place_gates
 from immunoprofile.cohort.profile import study_templates
+from immunoprofile.errors import OutputError
 from immunoprofile.fcs import read_fcs
 from immunoprofile.gating import Rectangle, apply_template
 from immunoprofile.populations import tabulate
@@ -71,7 +72,10 @@ def test_place_gates__equals_gating_with_the_moved_template(work, table):
     assert placed["denom_count"] == members.count("cd4")
 
 
-def test_place_gates__a_sample_that_cannot_be_read_any_more_is_left_out(work, table, tmp_path):
+def test_place_gates__a_sample_that_cannot_be_read_any_more_ends_the_work(work, table, tmp_path):
+    # left out, it would make the range of placements that of other samples, and nobody would know
     gone = [(replace(work[0][0], file=tmp_path / "gone.fcs"), work[0][1]), work[1]]
-    placed = place_gates(gone, table, "treg", "cd4")
-    assert {tuple(t["sample_id"]) for t in placed.values()} == {(work[1][0].sample_id,)}
+    said = r"gone\.fcs: could be read when it was gated and cannot be now \(file does not exist\)\. Look at the disk"
+    with pytest.raises(OutputError, match=said) as caught:
+        place_gates(gone, table, "treg", "cd4")
+    assert caught.value.code == "OUTPUT-INPUT"

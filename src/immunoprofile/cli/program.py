@@ -32,7 +32,7 @@ from immunoprofile.cli.selftest import selftest
 from immunoprofile.cli.simulate import simulate
 from immunoprofile.cli.spillover import spillover
 from immunoprofile.cli.verify import verify
-from immunoprofile.errors import ImmunoprofileError
+from immunoprofile.errors import ImmunoprofileError, OutputError
 
 
 class Program(click.Group):
@@ -54,14 +54,32 @@ class Program(click.Group):
         except KeyboardInterrupt:
             complain("Interrupted. Run the same command again.")
             ctx.exit(Outcome.INTERRUPTED)
+        except OSError as error:
+            # Wherever it comes from: what the system refuses is no bug of ours.
+            _show_traceback()
+            complain_of(_named(error))
+            ctx.exit(Outcome.UNFINISHED)
         except Exception as error:
             _admit_bug(error)
             ctx.exit(Outcome.BUG)
 
 
-def _admit_bug(error: Exception) -> None:
+def _named(error: OSError) -> OutputError:
+    return OutputError(
+        f"cannot be used ({error.strerror or error})",
+        path=error.filename if isinstance(error.filename, str) else None,
+        remedy="Look at the disk, the network share and the permissions, then run the same command again.",
+        code="OUTPUT-ACCESS",
+    )
+
+
+def _show_traceback() -> None:
     if verbosity() is Verbosity.VERBOSE:
         complain(traceback.format_exc())
+
+
+def _admit_bug(error: Exception) -> None:
+    _show_traceback()
     complain(
         f"Error: immunoprofile failed in a way that was not foreseen ({type(error).__name__}). This is a bug: please "
         "report it with the command, the version (--version) and the details that -v prints."

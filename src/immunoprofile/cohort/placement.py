@@ -12,7 +12,7 @@ from dataclasses import replace
 import pandas as pd
 
 from immunoprofile.cohort.sample import Plans, read_sample
-from immunoprofile.errors import ImmunoprofileError
+from immunoprofile.errors import FcsError, ImmunoprofileError, OutputError
 from immunoprofile.fcs import Strictness
 from immunoprofile.gating import Boolean, Ellipsoid, GatingTemplate, Polygon, Rectangle, run_plan
 from immunoprofile.gating.gates import Dimension, Geometry
@@ -79,10 +79,15 @@ def place_gates(
     populations
         The table of the run: whatever is not a count is taken from its rows.
 
+    Raises
+    ------
+    OutputError
+        A file that was read before cannot be read any more (``OUTPUT-INPUT``).
+
     Notes
     -----
-    Samples that cannot be read any more, or whose panel lacks the population, are left out; one that does not know
-    a placement keeps its own counts there.
+    Samples whose panel lacks the population are left out; one that does not know a placement keeps its own counts
+    there.
     """
     own = populations[(populations["pop_id"] == pop_id) & (populations["denom_id"] == denom_id)]
     wanted = set(own["sample_id"])
@@ -142,8 +147,16 @@ def _counted(
                 members = remove_events(members, events, survey_events(members, events, rules)).members
             counts = members.counts()
             yield name, (counts[template.find(pop_id)], counts[template.find(denom_id)])
+    except FcsError as problem:
+        # It was read when it was gated. Without it the range of placements would be that of other samples.
+        raise OutputError(
+            f"could be read when it was gated and cannot be now ({problem.problems[0].what})",
+            path=str(sample.file),
+            remedy="Look at the disk or the network share, then run the same command again: what was done is kept.",
+            code="OUTPUT-INPUT",
+        ) from problem
     except ImmunoprofileError:
-        # The run has listed this sample among its failures.
+        # Its panel lacks the population.
         return
 
 
