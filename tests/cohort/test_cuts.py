@@ -235,7 +235,8 @@ def test_report__shows_fallbacks_with_their_gate(study_file, tmp_path):
     template = study_file.parent / "auto.toml"
     template.write_text(template.read_text().replace("min_events = 100", "min_events = 100000"))
     out = tmp_path / "out"
-    program.main(["run", str(study_file), "--out", str(out), "-q"], standalone_mode=False)
+    profile_cohort(load_study(study_file), out)
+    program.main(["report", str(out)], standalone_mode=False)
     page = (out / "report.html").read_text()
     assert "Singlets/Live: the template&#39;s fallback was used: valley:" in page
     assert "events in the parent" in page

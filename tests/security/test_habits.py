@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ METHODS = {"read_pickle", "to_pickle", "extractall", "popen"}
 MAY_NAME_THE_HOST = {"cohort/lock.py", "verification/traces.py"}
 
 
+@cache
 def sources(checkout: Path) -> list[tuple[str, ast.Module]]:
     root = checkout / "src" / "immunoprofile"
     return [(p.relative_to(root).as_posix(), ast.parse(p.read_text())) for p in sorted(root.rglob("*.py"))]
