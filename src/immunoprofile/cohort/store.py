@@ -155,16 +155,26 @@ def _stream(body: bytes, name: str) -> pa.Table:
 
 
 def _to_arrow(name: str, frame: pd.DataFrame) -> bytes:
-    schema = _schema(name)
+    schema, types = _schema(name)
+    if list(frame.columns) != schema.names:
+        raise ValueError(f"{list(frame.columns)} are not the columns of {name}")
     # Column by column: the way for any frame finds the types out anew each time, at several times the cost.
-    columns = [pa.array(frame[f.name].array, type=f.type, from_pandas=True) for f in schema]
+    columns = [
+        pa.array(_bare(c.array), type=t, from_pandas=True) for (_, c), t in zip(frame.items(), types, strict=True)
+    ]
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, schema) as writer:
         writer.write_table(pa.Table.from_arrays(columns, schema=schema))
     return bytes(sink.getvalue())
 
 
+def _bare(values: Any) -> Any:
+    """Numbers out of pandas' wrapper, which Arrow would look at one by one."""
+    return values.to_numpy() if isinstance(values, pd.arrays.NumpyExtensionArray) else values
+
+
 @cache
-def _schema(name: str) -> pa.Schema:
-    """Types of a table's columns, and what pandas has to know to read them back as they were."""
-    return pa.Schema.from_pandas(build_frame(TABLES[name], []), preserve_index=False)
+def _schema(name: str) -> tuple[pa.Schema, tuple[pa.DataType, ...]]:
+    """A table's columns with what pandas has to know to read them back as they were, and their types."""
+    schema = pa.Schema.from_pandas(build_frame(TABLES[name], []), preserve_index=False)
+    return schema, tuple(schema.types)

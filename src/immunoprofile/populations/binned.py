@@ -139,7 +139,8 @@ class _Rows:
     def row(self, source: Source) -> NDArray[np.float64]:
         """(n,) values of a source in this block."""
         if source in self.raw:
-            return self.block[self.raw[source]]
+            found: NDArray[np.float64] = self.block[self.raw[source]]
+            return found
         if source not in self.made:
             self.made[source] = self._compensated(source) if source in self.mixtures else self._ratio(source)
         return self.made[source]
