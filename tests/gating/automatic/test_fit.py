@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import chi2, norm
 
 from immunoprofile.gating.automatic import fit_rule, own_place
+from immunoprofile.gating.automatic.lines import _pooled_quantile
 from immunoprofile.gating.gates import Ellipsoid, Polygon
 from immunoprofile.kernels.geometry import polygon_holds
 
@@ -284,3 +285,27 @@ def test_cut__lies_among_the_events_or_says_why_not(method, values):
         finite = values[np.isfinite(values)]
         reach = 2 * np.ptp(finite) if method == "tail" else 0
         assert finite.min() - reach - 1e-6 <= fit.at <= finite.max() + reach + 1e-6
+
+
+def sorted_quantile(samples, share):
+    """The plain way: all values sorted, each sample's weight shared among its own."""
+    values = np.concatenate(samples)
+    order = np.argsort(values, kind="stable")
+    reached = np.cumsum(np.concatenate([np.full(s.size, 1 / s.size) for s in samples])[order]) / len(samples)
+    return values[order[min(int(np.searchsorted(reached, share - 1e-12)), values.size - 1)]]
+
+
+@pytest.mark.parametrize("share", [0.0005, 0.3, 0.9, 0.995, 0.9999])
+@pytest.mark.parametrize("kind", ["normal", "rounded", "rising", "ends", "one value"])
+def test_quantile__of_many_events_is_that_of_all_sorted(kind, share):
+    rng = np.random.default_rng(4)
+    samples = [rng.normal(0.4, 0.1, n) for n in (30_000, 9_000, 500)]
+    if kind == "rounded":
+        samples = [np.round(s, 1) for s in samples]
+    elif kind == "rising":
+        samples = [np.sort(s) for s in samples]
+    elif kind == "ends":
+        samples = [np.where(s < 0.35, -np.inf, np.where(s > 0.5, np.inf, s)) for s in samples]
+    elif kind == "one value":
+        samples = [np.full(s.size, 0.25) for s in samples]
+    assert _pooled_quantile(samples, share) == sorted_quantile(samples, share)

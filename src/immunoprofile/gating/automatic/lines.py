@@ -20,6 +20,8 @@ Values = NDArray[np.float64]
 _LEAST_SHARE = 0.001
 _LEAST_EVENTS = 10
 """A cut that leaves fewer than so many events (or less than that share) on one side has found stragglers."""
+_ALL_SORTED, _GUESSED = 20_000, 4_096
+"""So many values are sorted whole to find a quantile; of more, so many guess where it lies."""
 _SEPARATION = 2.0
 """Ashman's D below which two components are not told apart (Ashman KM, Bird CM, Zepf SE. Detecting bimodality in
 astronomical datasets. Astron J 1994;108:2348. doi:10.1086/117248)."""
@@ -97,8 +99,7 @@ def find_tail(line: Line) -> Place:
         return Place(None, "no peak")
     mode = float(density.x[max(peaks, key=lambda p: density.height[p])])
     sign = 1.0 if line.rule.keep == "above" else -1.0
-    distances = [sign * (mode - s) for s in line.samples]
-    own = [d[d >= 0] for d in distances]
+    own = [abs(mode - (s[s <= mode] if sign > 0 else s[s >= mode])) for s in line.samples]
     if sum(d.size for d in own) < _LEAST_EVENTS:
         return Place(None, "the highest peak has no side of its own")
     share = 2 * float(line.rule.quantile or 0) - 1
@@ -141,17 +142,46 @@ def _lower_component(rule: AutoRule, means: Values) -> int:
 
 def _pooled_quantile(samples: Sequence[Values], share: float) -> float:
     """The least value with at least this share of the weight at or below it; each sample weighs the same."""
-    kept = [s[~np.isnan(s)] for s in samples]
+    kept = [s[~np.isnan(s)] if np.isnan(s).any() else s for s in samples]
     kept = [s for s in kept if s.size]
     if not kept:
         return math.nan
-    values = np.concatenate(kept)
-    weights = np.concatenate([np.full(s.size, 1 / s.size) for s in kept])
-    order = np.argsort(values, kind="stable")
-    reached = np.cumsum(weights[order]) / len(kept)
     # Sums of weights carry rounding: a share is reached as if compared to twelve decimals.
-    place = int(np.searchsorted(reached, share - 1e-12))
+    asked = share - 1e-12
+    low, high = _stretch_around(kept, asked)
+    inside = kept if low is None else [s[s > low] for s in kept]
+    inside = inside if high is None else [s[s <= high] for s in inside]
+    values = np.concatenate(inside)
+    weights = np.concatenate([np.full(t.size, 1 / s.size) for t, s in zip(inside, kept, strict=True)])
+    order = np.argsort(values, kind="stable")
+    start = 0.0 if low is None else _share_below(kept, low)
+    reached = start + np.cumsum(weights[order]) / len(kept)
+    place = int(np.searchsorted(reached, asked))
     return float(values[order[min(place, values.size - 1)]])
+
+
+def _stretch_around(samples: Sequence[Values], share: float) -> tuple[float | None, float | None]:
+    """Two values with the quantile above the first and not above the second, near each other where there are many.
+
+    A few thousand values of all samples guess them; what is guessed is then counted, so that it holds. None is no end.
+    """
+    if sum(s.size for s in samples) <= _ALL_SORTED:
+        return None, None
+    each = max(1, _GUESSED // len(samples))
+    guess = np.sort(np.concatenate([s[:: max(1, s.size // each)] for s in samples]))
+    # Four standard errors of a share among so many values.
+    slack = 4 * math.sqrt(max(share * (1 - share), 0.0) / guess.size) + 2 / guess.size
+    first, last = int((share - slack) * guess.size), math.ceil((share + slack) * guess.size)
+    low = float(guess[first]) if first >= 0 else None
+    high = float(guess[last]) if last < guess.size else None
+    if low is not None and _share_below(samples, low) >= share:
+        low = None
+    return low, None if high is not None and _share_below(samples, high) < share else high
+
+
+def _share_below(samples: Sequence[Values], place: float) -> float:
+    """Share of the weight at or below a place."""
+    return math.fsum(np.count_nonzero(s <= place) / s.size for s in samples) / len(samples)
 
 
 def _bounded(line: Line, at: float, words: str) -> Place:
