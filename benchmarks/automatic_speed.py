@@ -4,7 +4,8 @@ python benchmarks/automatic_speed.py [--events 1000000] [--repeats 9]
 
 The peer is R's way, which the packages for automatic gates share: bandwidth from standard deviation and quartiles,
 linear binning to 512 points, a Gaussian by FFT, the lowest point between the two highest peaks. Beside it SciPy's own
-kernel density on the same 512 points, for a tenth of the events. Runs are interleaved; the median counts.
+kernel density on the same 512 points, for a tenth of the events; and the other methods on one axis. Runs are
+interleaved; the median counts, and seconds of CPU on a machine that has other work.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
@@ -32,14 +35,22 @@ def draw(n: int) -> np.ndarray:
     return np.where(rare, rng.normal(0.7, 0.05, n), rng.normal(0.25, 0.06, n))
 
 
-def ours(values: np.ndarray) -> float | None:
-    """The valley as a run finds it."""
+METHODS: dict[str, dict[str, Any]] = {
+    "valley": {},
+    "tail": {"quantile": 0.99},
+    "quantile": {"quantile": 0.99},
+    "mixture": {"components": 2},
+}
+
+
+def ours(values: np.ndarray, method: Literal["valley", "tail", "quantile", "mixture"] = "valley") -> float | None:
+    """A cut as a run finds it."""
     from immunoprofile.gating.automatic import fit_rule
     from immunoprofile.gating.gates import AutoRule, Dimension, Rectangle
     from immunoprofile.scales import Logicle
 
     axis = Dimension("CD3", Logicle(262144, 0.5, 4.5))
-    rule = AutoRule("valley", (axis,), keep="above")
+    rule = AutoRule(method, (axis,), keep="above", **METHODS[method])
     return fit_rule(rule, [values[np.newaxis]], Rectangle((axis,), ((0.5, None),))).at
 
 
@@ -103,11 +114,20 @@ def main() -> None:
     found |= measure({"SciPy gaussian_kde, a tenth": scipy_kde}, values, 1) if chosen.events <= EVENTS else {}
     for name, row in found.items():
         print(f"{name:28} {row['seconds']:.4f} s  cpu {row['cpu']:.4f} s  cut at {row['cut']:.4f}")
+    others = measure({m: partial(ours, method=m) for m in METHODS if m != "valley"}, values, chosen.repeats)
+    for name, row in others.items():
+        print(f"immunoprofile, {name:13} {row['seconds']:.4f} s  cpu {row['cpu']:.4f} s  cut at {row['cut']:.4f}")
     own = found["immunoprofile"]
     ratio = found["NumPy FFT"]["cpu"] / own["cpu"]
     print(f"{ratio:.1f} times less CPU than NumPy; the R packages need {R_PACKAGES} s")
     if chosen.events == EVENTS:
-        entry = {"events": chosen.events, "times": found, "cpu_ratio_to_numpy": ratio, "machine": platform.machine()}
+        entry = {
+            "events": chosen.events,
+            "times": found,
+            "other_methods": others,
+            "cpu_ratio_to_numpy": ratio,
+            "machine": platform.machine(),
+        }
         (RESULTS / "automatic_speed.json").write_text(json.dumps(entry, indent=1) + "\n")
 
 
