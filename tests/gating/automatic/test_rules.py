@@ -182,7 +182,7 @@ def quarters(tmp_path):
 
 def test_quadrant__with_a_rule_has_a_gate_for_each_divider_and_booleans_for_corners(quarters) -> None:
     template = quarters()
-    x, y = (template.gate(f"All/X x Y: {m}+") for m in "XY")
+    x, y = (template.gate(f"All/{m}+ of X x Y") for m in "XY")
     assert (x.auto.between, y.auto.between, x.auto.pool, x.auto.keep) == ((0.2, 0.8), None, "sample", "above")
     assert (x.geometry.bounds, y.geometry.bounds) == (((0.5, None),), ((0.6, None),))
     corners = {p: [t.complement for t in template.gate(f"All/{p}").geometry.terms] for p in ("both", "X only", "none")}

@@ -173,4 +173,4 @@ def _found_dividers(
         fallback = None if axis is None else Rectangle((axis,), ((at, None),))
         place = f"{where}.quadrant.{key}"
         rule = None if axis is None else _rule(sense, place, auto.rule(marker, key), fallback)
-        yield Draft(place, f"{divider}: {marker}+", shape.parent, fallback, auto=rule)
+        yield Draft(place, f"{marker}+ of {divider}", shape.parent, fallback, auto=rule)
