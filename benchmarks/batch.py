@@ -2,8 +2,9 @@
 
     python benchmarks/batch.py [--only speed workers thousand cluster] [--files 60]
 
-`speed`: files x 100,000 events x 18 channels x 20 gates, from bytes to tables with digests, checks and intensities,
-beside FlowKit's Session over the same files (counts alone) and FlowKit with cached events in two processes. `workers`:
+`speed`: files x 100,000 events x 18 channels x 20 gates, from bytes to tables with digests and checks: everything (with
+intensities and pictures), what `--counts-only` leaves, and the engine's counts alone; beside FlowKit's Session over the
+same files (counts alone) and FlowKit with cached events in two processes. `workers`:
 threads against processes. `thousand`: 1,000 small simulated files, resident memory while it runs, and the time of
 running it again. `cluster`: Dask's two local workers against two local processes.
 """
@@ -61,13 +62,13 @@ def timed(call: Callable[[], Any]) -> tuple[dict[str, float], Any]:
     return {"wall_s": time.perf_counter() - wall, "cpu_s": cpu_seconds() - cpu}, found
 
 
-def profile(sheet: Path, template: str, out: Path, **hands: Any) -> Any:
+def profile(sheet: Path, template: str, out: Path, *, counts_only: bool = False, **hands: Any) -> Any:
     """The verb ``profile`` in an empty folder."""
     from immunoprofile.cohort import Hands, profile_samples
     from immunoprofile.study import load_samples
 
     shutil.rmtree(out, ignore_errors=True)
-    return profile_samples(load_samples(sheet), template, out, Hands(**hands))
+    return profile_samples(load_samples(sheet), template, out, Hands(**hands), counts_only=counts_only)
 
 
 def _session(folder: Path, n_files: int) -> dict[str, int]:
@@ -99,26 +100,76 @@ def _bare(folder: Path, n_files: int) -> dict[str, int]:
 
 
 def speed(folder: Path, n_files: int) -> dict[str, Any]:
-    """The whole batch of ours, our engine alone, and FlowKit."""
+    """The whole batch of ours, counts and checks alone, our engine alone, each before, between and after FlowKit."""
     sheet, gates = make_batch(folder, n_files), str(folder / "gates.toml")
     profile(sheet, gates, folder / "warm")
     ours(folder / "0.fcs", folder / "gates.xml")
+    ways: dict[str, Callable[[], Any]] = {
+        "immunoprofile_whole": lambda: profile(sheet, gates, folder / "out", jobs=1),
+        "immunoprofile_counts_only": lambda: profile(sheet, gates, folder / "few", counts_only=True, jobs=1),
+        "immunoprofile_bare_engine": lambda: _bare(folder, n_files),
+    }
     found: dict[str, Any] = {"files": n_files, "events": EVENTS, "channels": 18, "gates": 20}
-    found["immunoprofile_whole"], results = timed(lambda: profile(sheet, gates, folder / "out", jobs=1))
-    found["immunoprofile_counts_only"], counts = timed(lambda: _bare(folder, n_files))
+    rounds = [{name: timed(way) for name, way in ways.items()}]
     found["flowkit_session"], theirs = timed(lambda: _session(folder, n_files))
+    rounds.append({name: timed(way) for name, way in ways.items()})
     found["flowkit_cached_two_processes"], cached = timed(lambda: _two_processes(folder, n_files))
+    rounds.append({name: timed(way) for name, way in ways.items()})
+    results, few, counts = (rounds[0][name][1] for name in ways)
+    assert few.populations.equals(results.populations)
     last = results.populations[results.populations["sample_id"] == f"S{n_files - 1:03}"]
     of_table = {path.rpartition("/")[2]: int(n) for path, n in zip(last["pop_path"], last["count"], strict=True)}
     found["counts_equal"] = counts == theirs == cached and all(of_table[k] == n for k, n in counts.items())
     found["rows"] = {name: len(frame) for name, frame in results.tables().items()}
-    for way in ("immunoprofile_whole", "immunoprofile_counts_only"):
-        cpu = found[way]["cpu_s"]
-        found[f"{way}_times"] = {
-            "flowkit_session_cpu": found["flowkit_session"]["cpu_s"] / cpu,
-            "flowkit_cached_two_processes_cpu": found["flowkit_cached_two_processes"]["cpu_s"] / cpu,
+    for name in ways:
+        runs = sorted((r[name][0] for r in rounds), key=lambda t: t["cpu_s"])
+        found[name] = runs[1] | {"cpu_s_of_each": [t["cpu_s"] for t in runs]}
+        found[f"{name}_times"] = {
+            f"{other}_cpu": found[other]["cpu_s"] / runs[1]["cpu_s"]
+            for other in ("flowkit_session", "flowkit_cached_two_processes")
         }
+    found["ms_a_file"] = parts(folder / "0.fcs", gates)
     return found
+
+
+def parts(file: Path, template: str, repeats: int = 20) -> dict[str, float]:
+    """CPU milliseconds of the parts of one file, each alone and warm: medians."""
+    from immunoprofile.fcs import digest_of_fcs, read_fcs
+    from immunoprofile.gating import compile_plan, load_template, run_plan
+    from immunoprofile.populations import measure_intensities, picture_sample, resolved_gates, tabulate
+    from immunoprofile.quality import Watched, check_sample, load_quality_rules
+
+    events, rules = read_fcs(file), load_quality_rules()
+    plan = compile_plan(load_template(template), events.channels, events.spillover)
+    members, sample = run_plan(plan, events), {"sample_id": "S"}
+
+    def follow() -> Any:
+        watched = Watched(plan, events, rules)
+        run_plan(plan, watched)
+        return watched.survey()
+
+    survey = follow()
+    calls: dict[str, Callable[[], Any]] = {
+        "digest": lambda: digest_of_fcs(file),
+        "open": lambda: read_fcs(file),
+        "gate": lambda: run_plan(plan, events),
+        "gate and follow time and margins": follow,
+        "populations": lambda: tabulate(members, sample),
+        "gates as applied": lambda: resolved_gates(members, "S"),
+        "checks": lambda: check_sample(members, events, sample, rules=rules, survey=survey),
+        "intensities": lambda: measure_intensities(members, events, "S"),
+        "pictures": lambda: picture_sample(members, events, "S"),
+    }
+    return {name: round(1e3 * _median_cpu(call, repeats), 2) for name, call in calls.items()}
+
+
+def _median_cpu(call: Callable[[], Any], repeats: int) -> float:
+    used = []
+    for _ in range(repeats):
+        start = time.process_time()
+        call()
+        used.append(time.process_time() - start)
+    return sorted(used)[repeats // 2]
 
 
 def workers(folder: Path, n_files: int) -> dict[str, Any]:

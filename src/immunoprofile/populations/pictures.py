@@ -23,10 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunoprofile.fcs import Events
-from immunoprofile.gating import Membership, Plan
+from immunoprofile.gating import ROOT, Membership, Plan
 from immunoprofile.gating.gates import Dimension, Gate, Ratio, Rectangle
 from immunoprofile.gating.template import describe_geometry
 from immunoprofile.kernels.histogram import count_pairs, count_singles
+from immunoprofile.kernels.intensities import list_members
 from immunoprofile.populations.binned import BINS, Axis, bin_events
 from immunoprofile.provenance import digest_of_bytes
 from immunoprofile.scales import FlowJoBiex, Identity, Scale
@@ -167,8 +168,15 @@ class _Shown:
 
 def _drawn(members: Membership, path: str, most: int) -> NDArray[np.intp]:
     """Events of a population, rising; of more than `most` so many, at even steps through the file."""
-    chosen = np.flatnonzero(members.mask(path))
+    chosen = _members_of(members, path)
     return chosen if chosen.size <= most else chosen[(np.arange(most) * chosen.size) // most]
+
+
+def _members_of(members: Membership, path: str) -> NDArray[np.intp]:
+    if path == ROOT:
+        return np.flatnonzero(members.mask(path))
+    bit, held = members.plan.bit(path), np.empty(members.n_events + 1, dtype=np.int32)
+    return held[: list_members(members.words[bit >> 6], bit & 63, held)].astype(np.intp)
 
 
 def _side_by_side(n_events: int, lists: Sequence[NDArray[np.intp]]) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
