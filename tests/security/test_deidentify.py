@@ -4,30 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import re
+import shutil
+import socket
 from base64 import b32encode
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner, Result
 
-from immunoprofile.cohort import finished, run_study
-from immunoprofile.cohort.journal import Journal
-from immunoprofile.cohort.results import write_results
+from immunoprofile.cli import program
+from immunoprofile.cohort import run_study
+from immunoprofile.cohort.journal import Journal, read_events
 from immunoprofile.columns import FAILURES
 from immunoprofile.errors import OutputError, StudyError
 from immunoprofile.fcs import ChannelSpec, read_fcs, write_fcs
-from immunoprofile.report import write_report
-from immunoprofile.selftest.known import RESPONSE, TARGETS
+from immunoprofile.populations import picture_name
+from immunoprofile.report import load_results
+from immunoprofile.selftest.known import RESPONSE, TARGETS, write_known_study
 from immunoprofile.study import load_study
 from immunoprofile.study.deidentify import (
     code_of,
     deidentify_samples,
-    deidentify_study,
-    forget_places,
+    mark_of,
     read_key,
     refuse_named_folder,
     shift_of,
@@ -53,10 +56,10 @@ def test_canaries__stand_in_sixty_keywords() -> None:
     assert len(set(KEYWORDS)) >= 60
 
 
-@pytest.fixture
-def named_study(known_study: Path) -> Path:
-    """The known study with a canary in every place where a person may be named."""
-    folder = known_study.parent
+def write_named_study(place: Path) -> Path:
+    """The known study with a canary in every place where a person may be named, its folder's name too."""
+    study = write_known_study(place / CANARY.format(91) / "study")
+    folder = study.parent
     for file in sorted((folder / "fcs").iterdir()):
         events = read_fcs(file)
         values = events.values.copy()
@@ -93,7 +96,22 @@ def named_study(known_study: Path) -> Path:
         *(f"{r},2031-05-14,{CANARY.format(86)}" for r in subjects[1:]),
     ]
     (folder / "subjects.csv").write_text("\n".join(dated) + "\n")
-    return known_study
+    return study
+
+
+@pytest.fixture
+def named_study(tmp_path: Path) -> Path:
+    return write_named_study(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def run_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+    """A study that was run under codes, and what the program said; not to be changed."""
+    place = tmp_path_factory.mktemp("coded")
+    study = write_named_study(place)
+    (place / "lab.key").write_bytes(KEY)
+    asked = ("run", study, "--deidentify", place / "lab.key", "-v", "--jobs", 2)
+    return study, CliRunner().invoke(program, [str(a) for a in asked])
 
 
 def _row(number: int) -> str:
@@ -120,25 +138,141 @@ def test_run__with_names_gives_them_away(named_study: Path, tmp_path: Path) -> N
     assert {"populations.csv", "populations.parquet", "failures.csv", "response.csv"} <= set(hits(tmp_path / "out"))
 
 
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    (tmp_path / "lab.key").write_bytes(KEY)
+    return tmp_path / "lab.key"
+
+
+@pytest.fixture
+def coded(run_once: tuple[Path, Result], tmp_path: Path) -> Path:
+    """A copy of that study, with its results; the path of study.toml."""
+    shutil.copytree(run_once[0].parent, tmp_path / CANARY.format(91))
+    return tmp_path / CANARY.format(91) / "study.toml"
+
+
+def words_in(said: Result) -> list[str]:
+    return [w for w in ("Zebedee", "Quagga", "2031-0", str(Path.cwd())) if w in said.stdout + said.stderr]
+
+
 @pytest.mark.requirement("R-SEC-05")
-def test_run__deidentified_holds_no_canary(named_study: Path, tmp_path: Path, monkeypatch) -> None:
-    # The verbs do this with the messages of failures, before any table is written.
-    monkeypatch.setattr(
-        finished,
-        "write_results",
-        lambda r, *a, **k: write_results(replace(r, failures=withhold_details(r.failures)), *a, **k),
-    )
-    out = tmp_path / "out"
-    results = run_study(deidentify_study(load_study(named_study), KEY), out)
-    write_report(results, out)
-    forget_places(out)
-    assert len(results.failures) == 1
+def test_run__deidentified_holds_no_canary(run_once: tuple[Path, Result]) -> None:
+    out, said = run_once[0].parent / "results", run_once[1]
+    assert said.exit_code == 3, said.output
+    assert len(load_results(out).failures) == 1
+    assert (out / "report.html").is_file()
+    assert hits(out) == []
+    assert words_in(said) == []
+
+
+@pytest.mark.requirement("R-SEC-05")
+def test_run__deidentified_names_no_place_host_or_process(run_once: tuple[Path, Result]) -> None:
+    out = run_once[0].parent / "results"
+    known = [str(out.parent), socket.gethostname(), '"host"', '"pid"']
+    found = [
+        (p.name, word)
+        for p in out.rglob("*")
+        if p.is_file()
+        for word in known
+        if len(word) > 3 and word.encode() in p.read_bytes()
+    ]
+    assert found == []
+
+
+@pytest.mark.requirement("R-SEC-05")
+def test_run__deidentified_says_so_in_manifest_and_journal(run_once: tuple[Path, Result]) -> None:
+    out = run_once[0].parent / "results"
+    assert json.loads((out / "manifest.json").read_text())["options"]["deidentified"] == mark_of(KEY)
+    assert next(read_events(out))["deidentified"] is True
+
+
+@pytest.mark.requirement("R-SEC-05")
+def test_run__the_same_key_goes_on_and_gives_the_same_bytes(coded: Path, key_file: Path, immunoprofile) -> None:
+    out = coded.parent / "results"
+    before = tables_of(out)
+    said = immunoprofile("run", coded, "--deidentify", key_file, "--json")
+    states = [json.loads(line)["state"] for line in said.stderr.splitlines() if line.startswith("{")]
+    assert sorted(states) == ["failed"] + ["kept"] * 12
+    assert tables_of(out) == before
+    assert hits(out) == []
+    assert words_in(said) == []
+
+
+@pytest.mark.requirement("R-SEC-05")
+def test_run__another_key_gives_other_codes(coded: Path, tmp_path: Path, immunoprofile) -> None:
+    out = coded.parent / "results"
+    before = set(load_results(out).populations["sample_id"])
+    (tmp_path / "other.key").write_bytes(KEY[::-1])
+    immunoprofile("run", coded, "--deidentify", tmp_path / "other.key", "-q")
+    after = set(load_results(out).populations["sample_id"])
+    assert len(after) == len(before) == 12
+    assert not after & before
+    assert {p.name for p in (out / "pictures").iterdir()} == {picture_name(name) for name in after}
     assert hits(out) == []
 
 
 @pytest.mark.requirement("R-SEC-05")
+def test_reproduce__asks_for_the_key_that_a_folder_was_written_with(
+    coded: Path, key_file: Path, tmp_path: Path, immunoprofile
+) -> None:
+    out = coded.parent / "results"
+    (tmp_path / "other.key").write_bytes(KEY[::-1])
+    asked = ("reproduce", out, "--study", coded, "-q")
+    assert "manifest.json: was de-identified. Give --deidentify" in immunoprofile(*asked).stderr
+    other = immunoprofile(*asked, "--deidentify", tmp_path / "other.key")
+    assert (other.exit_code, "with another key" in other.stderr) == (2, True)
+    same = immunoprofile(*asked, "--deidentify", key_file)
+    assert (same.exit_code, "all come out the same" in same.stdout) == (0, True), same.output
+
+
+@pytest.mark.requirement("R-SEC-05")
+def test_verify__looks_at_every_input_of_a_deidentified_run(coded: Path, key_file: Path, immunoprofile) -> None:
+    out = coded.parent / "results"
+    said = immunoprofile("verify", out, "--study", coded, "--deidentify", key_file, "--json", "-q")
+    found = json.loads(said.stdout)
+    assert (said.exit_code, found["unseen"], found["differences"]) == (0, [], [])
+    # twelve files; study.toml and three sheets
+    assert found["checked"]["input"] == 16
+
+
+@pytest.mark.requirement("R-SEC-05")
+def test_profile__deidentified_holds_no_canary(named_study: Path, key_file: Path, immunoprofile) -> None:
+    sheet, template = named_study.parent / "samples.csv", named_study.parent / "known_answers.toml"
+    out = named_study.parent / "profiled"
+    asked = ("--template", template, "--deidentify", key_file)
+    said = immunoprofile("profile", sheet, "--out", out, "--json", *asked)
+    assert said.exit_code == 3, said.output
+    assert hits(out) == []
+    assert words_in(said) == []
+    again = immunoprofile("reproduce", out, "--samples", sheet, *asked, "-q")
+    assert again.exit_code == 0, again.output
+
+
+@pytest.mark.requirement("R-SEC-05")
+def test_dry_run__deidentified_shows_codes(named_study: Path, key_file: Path, immunoprofile) -> None:
+    next((named_study.parent / "fcs").glob("*K1_BL*")).unlink()
+    said = immunoprofile("run", named_study, "--deidentify", key_file, "--dry-run")
+    assert "1 sample without a file" in said.stdout
+    assert words_in(said) == []
+
+
+def test_folder__of_a_deidentified_run_takes_no_names(coded: Path, immunoprofile) -> None:
+    out = coded.parent / "results"
+    said = immunoprofile("run", coded)
+    assert said.exit_code == 2
+    assert "holds de-identified results, and this run would write names beside them" in said.stderr
+    assert "Give --deidentify KEYFILE, or a new folder" in said.stderr
+    assert hits(out) == []
+
+
+def tables_of(folder: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in sorted(folder.glob("*.csv"))}
+
+
+@pytest.mark.requirement("R-SEC-05")
 def test_run__deidentified_has_the_same_numbers(named_study: Path, tmp_path: Path) -> None:
-    found = run_study(deidentify_study(load_study(named_study), KEY), tmp_path / "out")
+    (tmp_path / "lab.key").write_bytes(KEY)
+    found = run_study(load_study(named_study), tmp_path / "out", deidentify=tmp_path / "lab.key")
     names = {code_of(KEY, "person", f"{CANARY.format(90)}{s}"): s for s in RESPONSE}
     own = found.response[found.response["definition_id"] == "iwg-2009"]
     assert {names[s]: r for s, r in zip(own["subject_id"], own["best_response"], strict=True)} == RESPONSE

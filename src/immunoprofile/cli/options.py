@@ -70,6 +70,12 @@ run_json_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, for programs.")
 
 
+deidentify_option = click.option(
+    "--deidentify", "key", type=click.Path(path_type=Path), metavar="KEYFILE",
+    help="Write codes under this key for names, shift dates, and leave paths, notes and messages out.",
+)  # fmt: skip
+
+
 def file_argument(name: str, metavar: str) -> Callable[[Verb], Verb]:
     """A path; whether it can be read is said by the library, with a remedy."""
     return click.argument(name, type=click.Path(path_type=Path), metavar=metavar)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import click
 from immunoprofile.cli.console import tell
 from immunoprofile.cli.hands import open_hands
 from immunoprofile.cli.options import (
+    deidentify_option,
     dry_run_option,
     file_argument,
     force_option,
@@ -21,7 +23,7 @@ from immunoprofile.cli.options import (
     verbosity_options,
     workers_option,
 )
-from immunoprofile.cli.run import outcome_of_results, show_forecast, show_results, tell_if_again
+from immunoprofile.cli.run import outcome_of_results, show_forecast, show_results, shown_folder, tell_if_again
 
 if TYPE_CHECKING:
     from immunoprofile.cohort.schedule import Workers
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 @dry_run_option
 @force_option
 @strictness_option
+@deidentify_option
 @run_json_option
 @verbosity_options
 @click.pass_context
@@ -59,6 +62,7 @@ def profile(
     dry_run: bool,
     force: bool,
     strictness: str,
+    key: Path | None,
     as_json: bool,
 ) -> None:
     """Gate samples and write population tables, without clinical data.
@@ -69,19 +73,23 @@ def profile(
     from immunoprofile.cohort import foresee_samples, profile_samples
     from immunoprofile.fcs import Strictness
     from immunoprofile.study import load_samples
+    from immunoprofile.study.deidentify import read_key
 
     loaded, strict = load_samples(samples), Strictness(strictness)
+    secret = None if key is None else read_key(key)
     if dry_run:
         found = foresee_samples(
-            loaded, template, out, force=force, strictness=strict, overrides=overrides, counts_only=counts_only
-        )
+            loaded, template, out, force=force, strictness=strict, overrides=overrides, counts_only=counts_only,
+            key=secret,
+        )  # fmt: skip
         show_forecast(found, as_json=as_json)
         return
     with open_hands(jobs=jobs, workers=workers, scheduler=scheduler, as_json=as_json) as hands:
         results = profile_samples(
-            loaded, template, out, hands, force=force, strictness=strict, overrides=overrides, counts_only=counts_only
-        )
+            loaded, template, out, hands, force=force, strictness=strict, overrides=overrides, counts_only=counts_only,
+            key=secret,
+        )  # fmt: skip
     tell_if_again(results)
-    tell(f"Tables: {out}")
-    show_results(results, as_json=as_json)
+    tell(f"Tables: {shown_folder(out, key)}")
+    show_results(replace(results, folder=shown_folder(out, key)), as_json=as_json)
     context.exit(outcome_of_results(results))

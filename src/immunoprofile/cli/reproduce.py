@@ -51,23 +51,18 @@ def reproduce(
     """
     from immunoprofile.cohort import Hands, count_jobs
     from immunoprofile.study import load_samples, load_study
-    from immunoprofile.study.deidentify import deidentify_samples, deidentify_study, read_key
     from immunoprofile.verification import reproduce_profile, reproduce_study
 
     if (study is None) == (samples is None or template is None):
         raise click.UsageError("Give --study, or --samples with --template.")
-    secret = None if key is None else read_key(key)
     with show_progress("gating") as progress:
         if study is not None:
-            loaded = load_study(study)
-            loaded = loaded if secret is None else deidentify_study(loaded, secret)
-            rerun = reproduce_study(folder, loaded, jobs=count_jobs(jobs), progress=progress)
+            rerun = reproduce_study(folder, load_study(study), jobs=count_jobs(jobs), progress=progress, deidentify=key)
         else:
             assert samples is not None
             assert template is not None
-            listed = load_samples(samples)
-            listed = listed if secret is None else deidentify_samples(listed, secret)
-            rerun = reproduce_profile(folder, listed, template, Hands(count_jobs(jobs), progress=progress), overrides)
+            hands = Hands(count_jobs(jobs), progress=progress)
+            rerun = reproduce_profile(folder, load_samples(samples), template, hands, overrides, key)
     _show(rerun, as_json=as_json)
     context.exit(Outcome.DONE if rerun.same else Outcome.DIFFERENT)
 

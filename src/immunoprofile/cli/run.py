@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from immunoprofile.cli.console import complain, shortened, show, show_json, tell
 from immunoprofile.cli.failures import describe_failures
 from immunoprofile.cli.hands import open_hands
 from immunoprofile.cli.options import (
+    deidentify_option,
     dry_run_option,
     file_argument,
     force_option,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 @dry_run_option
 @force_option
 @strictness_option
+@deidentify_option
 @run_json_option
 @verbosity_options
 @click.pass_context
@@ -52,6 +55,7 @@ def run(
     dry_run: bool,
     force: bool,
     strictness: str,
+    key: Path | None,
     as_json: bool,
 ) -> None:
     """Profile a whole study: the main job.
@@ -60,23 +64,31 @@ def run(
     """
     folder = out or study.parent / "results"
     if dry_run:
-        show_forecast(_foresee(study, folder, force=force, strictness=strictness), as_json=as_json)
+        show_forecast(_foresee(study, folder, key, force=force, strictness=strictness), as_json=as_json)
         return
     results = run_and_report(
         study, folder, jobs=jobs, workers=workers, scheduler=scheduler, force=force, strictness=strictness,
-        as_json=as_json,
+        key=key, as_json=as_json,
     )  # fmt: skip
-    tell(f"Tables: {folder}", f"Report: {folder / 'report.html'}")
-    show_results(results, as_json=as_json)
+    shown = shown_folder(folder, key)
+    tell(f"Tables: {shown}", f"Report: {shown / 'report.html'}")
+    show_results(replace(results, folder=shown), as_json=as_json)
     context.exit(outcome_of_results(results))
 
 
-def _foresee(study: Path, out: Path, *, force: bool, strictness: str) -> Forecast:
+def shown_folder(folder: Path, key: Path | None) -> Path:
+    """A results folder as it may be shown: of a de-identified one the last name."""
+    return folder if key is None else Path(folder.name)
+
+
+def _foresee(study: Path, out: Path, key: Path | None, *, force: bool, strictness: str) -> Forecast:
     from immunoprofile.cohort import foresee_study
     from immunoprofile.fcs import Strictness
     from immunoprofile.study import load_study
+    from immunoprofile.study.deidentify import read_key
 
-    return foresee_study(load_study(study), out, force=force, strictness=Strictness(strictness))
+    secret = None if key is None else read_key(key)
+    return foresee_study(load_study(study), out, force=force, strictness=Strictness(strictness), key=secret)
 
 
 def run_and_report(
@@ -88,6 +100,7 @@ def run_and_report(
     workers: Workers = "threads",
     scheduler: str | None = None,
     strictness: str = "report",
+    key: Path | None = None,
     as_json: bool = False,
 ) -> Results:
     """Run a study and write its report beside its tables; where all of it is there, nothing is done."""
@@ -95,10 +108,11 @@ def run_and_report(
     from immunoprofile.fcs import Strictness
     from immunoprofile.report import write_report
     from immunoprofile.study import load_study
+    from immunoprofile.study.deidentify import read_key
 
-    loaded = load_study(study)
+    loaded, secret = load_study(study), None if key is None else read_key(key)
     with open_hands(jobs=jobs, workers=workers, scheduler=scheduler, as_json=as_json) as hands:
-        results = run_by_hands(loaded, out, hands, force=force, strictness=Strictness(strictness))
+        results = run_by_hands(loaded, out, hands, force=force, strictness=Strictness(strictness), key=secret)
     tell_if_again(results)
     if not (results.again and is_newer(out / "report.html", out / "manifest.json")):
         write_report(results, out)

@@ -71,15 +71,14 @@ def _sources(
     study: Path | None, samples: Path | None, template: str | None, inputs: dict[str, Path], key: Path | None
 ) -> Sources:
     from immunoprofile.study import load_samples, load_study
-    from immunoprofile.study.deidentify import deidentify_samples, deidentify_study, read_key
+    from immunoprofile.study.deidentify import deidentify_samples, read_key
     from immunoprofile.verification import Difference, Sources
 
     secret = None if key is None else read_key(key)
     found = Sources()
     try:
         if study is not None:
-            loaded = load_study(study)
-            found = Sources.of_study(loaded if secret is None else deidentify_study(loaded, secret))
+            found = Sources.of_study(load_study(study), secret)
         elif samples is not None:
             listed = load_samples(samples)
             found = Sources.of_samples(listed if secret is None else deidentify_samples(listed, secret), template)

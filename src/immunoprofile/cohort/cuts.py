@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -35,8 +35,10 @@ from immunoprofile.gating.automatic import (
 from immunoprofile.provenance import digest_of_bytes, refuse_existing, write_json
 from immunoprofile.spillover import Spillover, read_spillover
 from immunoprofile.study import Overrides, Sample, Study
+from immunoprofile.study.deidentify import code_of
 
 Frozen = dict[str, dict[str, FrozenGate]]
+_FROZEN = "taken from frozen gates; words are left out"
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +93,46 @@ def thaw_study(study: Study, templates: Mapping[str, GatingTemplate]) -> Thawed:
             samples = [s for s in study.samples if s.panel == name and s.control is None]
             gates[name] = _thaw_panel(folder, name, template, samples, inputs)
     return Thawed(gates, inputs)
+
+
+def code_thawed(thawed: Thawed, study: Study, key: bytes) -> Thawed:
+    """The frozen gates of a study under the codes of its samples and subjects: where they stand, and no words.
+
+    Parameters
+    ----------
+    study
+        With its names.
+    """
+    inputs = dict(thawed.inputs)
+    for panel in thawed.gates:
+        for subject in {s.subject_id for s in study.samples if s.subject_id is not None}:
+            digest = inputs.pop(frozen_input(panel, subject), None)
+            if digest is not None:
+                inputs[frozen_input(panel, code_of(key, "person", subject))] = digest
+    gates = {
+        panel: {
+            code_of(key, "sample", name): {path: _coded_gate(gate, key) for path, gate in held.items()}
+            for name, held in frozen.items()
+        }
+        for panel, frozen in thawed.gates.items()
+    }
+    return Thawed(gates, inputs)
+
+
+def _coded_gate(gate: FrozenGate, key: bytes) -> FrozenGate:
+    kind, name = gate.pool
+    return replace(
+        gate,
+        fit=replace(gate.fit, words=_FROZEN),
+        pool=(kind, code_of(key, "person" if kind == "subject" else kind, name)),
+        fitted=tuple(code_of(key, "sample", sample) for sample in gate.fitted),
+        words=_FROZEN,
+    )
+
+
+def frozen_input(panel: str, subject_id: str) -> str:
+    """What a manifest calls a subject's file of frozen gates."""
+    return f"frozen gates {panel} {subject_id}"
 
 
 def settle_study(
@@ -227,7 +269,7 @@ def _thaw_panel(
         if wrong is not None:
             problems.append(wrong)
             continue
-        inputs[f"frozen gates {panel} {subject}"] = digest_of_bytes(data)
+        inputs[frozen_input(panel, subject)] = digest_of_bytes(data)
         found |= thaw(held, template, names, path.name)
     if problems:
         raise StudyError.of(problems)

@@ -22,6 +22,7 @@ from immunoprofile.cohort.workplace import Workplace, digested, state_of
 from immunoprofile.errors import FcsError, ImmunoprofileError
 from immunoprofile.provenance import digest_of_bytes, digest_of_file, versions
 from immunoprofile.study import Sample
+from immunoprofile.study.deidentify import withhold_details
 from immunoprofile.tables import read_table
 
 _PASSING = frozenset(
@@ -69,6 +70,8 @@ def do_once(basis: Basis, place: Workplace, work: Callable[[], Results], options
         return found
     started = time.time_ns()
     results = work()
+    if place.private:
+        results = replace(results, failures=withhold_details(results.failures))
     _learn(basis, place, results, started)
     whole = not set(results.failures["code"]) & _PASSING
     return write_results(results, place.folder, options=options, key=basis.key(place) if whole else None)

@@ -7,11 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from immunoprofile.cohort.checks import bridge_controls
-from immunoprofile.cohort.cuts import Cuts, thaw_study
+from immunoprofile.cohort.cuts import Cuts, code_thawed, thaw_study
 from immunoprofile.cohort.finished import Basis, read_finished
 from immunoprofile.cohort.fmo import fmo_controls
 from immunoprofile.cohort.primary import check_primary
-from immunoprofile.cohort.profile import list_basis, list_tabling, study_basis, study_tabling, study_templates
+from immunoprofile.cohort.profile import (
+    list_basis,
+    list_samples,
+    list_tabling,
+    study_basis,
+    study_tabling,
+    study_templates,
+)
 from immunoprofile.cohort.results import prepare_folder
 from immunoprofile.cohort.sample import Tabling
 from immunoprofile.cohort.samples import Setting, Task, Work, tasks_of
@@ -22,6 +29,7 @@ from immunoprofile.gating import GatingTemplate, load_template
 from immunoprofile.gating.automatic import has_automatic_gates
 from immunoprofile.platelets import load_rule
 from immunoprofile.study import Sample, Study
+from immunoprofile.study.deidentify import deidentify_study
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +58,9 @@ class Forecast:
 
 
 def foresee_study(
-    study: Study, out: Path, *, whole: bool = True, force: bool = False, strictness: Strictness = Strictness.REPORT
-) -> Forecast:
+    study: Study, out: Path, *, whole: bool = True, force: bool = False, strictness: Strictness = Strictness.REPORT,
+    key: bytes | None = None,
+) -> Forecast:  # fmt: skip
     """What `run_study` would do, or `profile_cohort` where not `whole`.
 
     Raises
@@ -64,6 +73,8 @@ def foresee_study(
     if whole:
         check_primary(study, templates)
     thawed = thaw_study(study, templates)
+    if key is not None:
+        study, thawed = deidentify_study(study, key), code_thawed(thawed, study, key)
     prepare_folder(out, force=force)
     samples = [(s, templates[s.panel or ""]) for s in study.samples if s.control is None]
     tabling = study_tabling(study, templates, [s for s, _ in samples])
@@ -78,10 +89,12 @@ def foresee_study(
 def foresee_samples(
     samples: Sequence[Sample], template: str, out: Path, *, force: bool = False,
     strictness: Strictness = Strictness.REPORT, overrides: Path | None = None, counts_only: bool = False,
+    key: bytes | None = None,
 ) -> Forecast:  # fmt: skip
     """What `profile_samples` would do."""
     loaded = load_template(template)
-    basis, moved = list_basis(samples, loaded, overrides, strictness, counts_only=counts_only)
+    samples, moved = list_samples(samples, loaded, overrides, key)
+    basis = list_basis(samples, loaded, overrides, moved, strictness, counts_only=counts_only)
     prepare_folder(out, force=force)
     tabling = list_tabling(samples, loaded, counts_only=counts_only)
     setting = Setting("", strictness, tabling.settings, tabling.rules, counts_only)

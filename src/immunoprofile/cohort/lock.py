@@ -16,8 +16,13 @@ LOCK = ".lock"
 
 
 @contextlib.contextmanager
-def hold_folder(folder: Path) -> Iterator[None]:
+def hold_folder(folder: Path, *, signed: bool = True) -> Iterator[None]:
     """Hold a results folder for the length of a ``with``; made where it does not exist.
+
+    Parameters
+    ----------
+    signed
+        Say in the file which process on which machine holds it.
 
     Raises
     ------
@@ -40,7 +45,7 @@ def hold_folder(folder: Path) -> Iterator[None]:
                 code="OUTPUT-LOCKED",
                 remedy="Wait for it to end, or give another folder with --out.",
             ) from problem
-        _sign(handle)
+        _sign(handle, signed=signed)
         remove_stale(folder)
         yield
     finally:
@@ -60,11 +65,12 @@ def _open(folder: Path) -> int:
         ) from problem
 
 
-def _sign(handle: int) -> None:
+def _sign(handle: int, *, signed: bool) -> None:
     # Who holds it is a courtesy to the second run; a full disk must not keep the first from working.
     with contextlib.suppress(OSError):
         os.ftruncate(handle, 0)
-        os.pwrite(handle, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode(), 0)
+        if signed:
+            os.pwrite(handle, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode(), 0)
 
 
 def _owner(handle: int) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from immunoprofile.cohort.checks import bridge_controls, spillover_controls, with_checks
-from immunoprofile.cohort.cuts import Cuts, Thawed, settle_samples, settle_study, thaw_study
+from immunoprofile.cohort.cuts import Cuts, Thawed, code_thawed, settle_samples, settle_study, thaw_study
 from immunoprofile.cohort.finished import Basis, do_once
 from immunoprofile.cohort.fmo import fmo_controls, with_fmo
 from immunoprofile.cohort.overrides import refuse_wrong_overrides
@@ -29,10 +29,17 @@ from immunoprofile.populations import Given, TableSettings, choose_references, d
 from immunoprofile.provenance import digest_of_file
 from immunoprofile.quality import RuleSet, load_quality_rules
 from immunoprofile.study import Overrides, Sample, Study, load_overrides
+from immunoprofile.study.deidentify import (
+    deidentify_overrides,
+    deidentify_samples,
+    deidentify_study,
+    mark_of,
+    read_key,
+)
 from immunoprofile.tables import build_frame
 
 
-def profile_cohort(
+def profile_cohort(  # noqa: PLR0913 -- every option of a run, all but the first with a default
     study: Study,
     out: str | os.PathLike[str],
     *,
@@ -42,6 +49,7 @@ def profile_cohort(
     progress: Progress | None = None,
     force: bool = False,
     strictness: Strictness = Strictness.REPORT,
+    deidentify: str | os.PathLike[str] | None = None,
 ) -> Results:
     """Gate every sample of a study and write its population tables.
 
@@ -61,6 +69,8 @@ def profile_cohort(
         Called with (done, total, sample_id) after each sample.
     strictness
         What reading does with files that depart from the standard.
+    deidentify
+        A key file (`study.deidentify`): names are left out of all that is written, codes under this key stand for them.
 
     Raises
     ------
@@ -77,17 +87,20 @@ def profile_cohort(
     folder, hands = Path(out), Hands(count_jobs(jobs), workers, executor, progress=progress)
     templates = study_templates(study)
     thawed = thaw_study(study, templates)
+    key = None if deidentify is None else read_key(deidentify)
+    if key is not None:
+        study, thawed = deidentify_study(study, key), code_thawed(thawed, study, key)
     prepare_folder(folder, force=force)
-    with open_workplace(folder, study_id=study.id) as place:
+    with open_workplace(folder, private=key is not None, study_id=study.id) as place:
 
         def work() -> Results:
             return profile_study(study, templates, thawed, replace(hands, place=place), strictness=strictness)
 
         basis = study_basis(study, templates, thawed, verb="profile", strictness=strictness)
-        return do_once(basis, place, work, study_options(study) | {"strictness": strictness.value})
+        return do_once(basis, place, work, study_options(study) | run_options(strictness, key))
 
 
-def profile_samples(
+def profile_samples(  # noqa: PLR0913 -- every option of a run, all but the first with a default
     samples: Sequence[Sample],
     template: str | os.PathLike[str],
     out: str | os.PathLike[str],
@@ -97,6 +110,7 @@ def profile_samples(
     strictness: Strictness = Strictness.REPORT,
     overrides: str | os.PathLike[str] | None = None,
     counts_only: bool = False,
+    key: bytes | None = None,
 ) -> Results:
     """Gate a list of samples with one template and write the population tables (verb ``profile``).
 
@@ -110,20 +124,23 @@ def profile_samples(
         A sheet of gates that stand elsewhere in single samples.
     counts_only
         Leave intensities and pictures out: counts, fractions, concentrations and checks alone.
+    key
+        Leave names out of all that is written: codes under this key stand for them.
     """
     folder = Path(out)
     loaded = load_template(template)
-    basis, moved = list_basis(samples, loaded, overrides, strictness, counts_only=counts_only)
+    samples, moved = list_samples(samples, loaded, overrides, key)
+    basis = list_basis(samples, loaded, overrides, moved, strictness, counts_only=counts_only)
     prepare_folder(folder, force=force)
     tabling = list_tabling(samples, loaded, counts_only=counts_only)
     inputs = {} if overrides is None else {"overrides": digest_of_file(overrides)}
-    with open_workplace(folder, template=loaded.id) as place:
+    with open_workplace(folder, private=key is not None, template=loaded.id) as place:
         used = replace(hands or Hands(), place=place)
 
         def work() -> Results:
             return _profile_list(samples, loaded, tabling, used, strictness, moved, inputs)
 
-        options = {"template": loaded.id, "strictness": strictness.value}
+        options = {"template": loaded.id} | run_options(strictness, key)
         return do_once(basis, place, work, options | ({"counts_only": True} if counts_only else {}))
 
 
@@ -134,29 +151,38 @@ def list_tabling(samples: Sequence[Sample], template: GatingTemplate, *, counts_
     return replace(found, counts_only=counts_only)
 
 
-def list_basis(
-    samples: Sequence[Sample],
-    template: GatingTemplate,
-    overrides: str | os.PathLike[str] | None,
-    strictness: Strictness,
-    *,
-    counts_only: bool = False,
-) -> tuple[Basis, Overrides]:
-    """All that the results of a list of samples rest on, and the gates that stand elsewhere.
+def list_samples(
+    samples: Sequence[Sample], template: GatingTemplate, overrides: str | os.PathLike[str] | None, key: bytes | None
+) -> tuple[Sequence[Sample], Overrides]:
+    """The samples and the gates that stand elsewhere in them; under codes where there is a key.
 
     Raises
     ------
     StudyError
         The overrides do not fit.
     """
-    moved = {} if overrides is None else load_overrides(overrides, samples)
+    moved: Overrides = {} if overrides is None else load_overrides(overrides, samples)
     refuse_wrong_overrides([(s, template) for s in samples], moved)
-    basis = Basis.of(
+    if key is None:
+        return samples, moved
+    return deidentify_samples(samples, key), deidentify_overrides(moved, samples, key)
+
+
+def list_basis(
+    samples: Sequence[Sample],
+    template: GatingTemplate,
+    overrides: str | os.PathLike[str] | None,
+    moved: Overrides,
+    strictness: Strictness,
+    *,
+    counts_only: bool = False,
+) -> Basis:
+    """All that the results of a list of samples rest on."""
+    return Basis.of(
         samples, verb="profile", template=template, overridden=moved, strictness=strictness, tables=default_settings(),
         quality=load_quality_rules(), inputs={} if overrides is None else {"overrides": digest_of_file(overrides)},
         counts_only=counts_only,
     )  # fmt: skip
-    return basis, moved
 
 
 def _profile_list(
@@ -257,6 +283,11 @@ def _tabling(
     """What tables need beside events; refuses samples whose concentrations would mix methods within a subject."""
     described = [describe_sample(s, "", "") for s in samples]
     return Tabling(settings, choose_references(described, templates, sheet), treatments, rules)
+
+
+def run_options(strictness: Strictness, key: bytes | None) -> dict[str, str]:
+    """What was asked beside the study, for the manifest; of a key the mark that tells it from others."""
+    return {"strictness": strictness.value} | ({} if key is None else {"deidentified": mark_of(key)})
 
 
 def study_options(study: Study) -> dict[str, Any]:

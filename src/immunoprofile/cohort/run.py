@@ -12,11 +12,18 @@ from typing import Any
 import pandas as pd
 
 from immunoprofile.cohort.answers import compare_study
-from immunoprofile.cohort.cuts import thaw_study
+from immunoprofile.cohort.cuts import code_thawed, thaw_study
 from immunoprofile.cohort.declared import JOINED, LOCKED, Declaration, declare, first_declared, mark_post_hoc
 from immunoprofile.cohort.finished import do_once
 from immunoprofile.cohort.primary import check_primary
-from immunoprofile.cohort.profile import count_jobs, profile_study, study_basis, study_options, study_templates
+from immunoprofile.cohort.profile import (
+    count_jobs,
+    profile_study,
+    run_options,
+    study_basis,
+    study_options,
+    study_templates,
+)
 from immunoprofile.cohort.results import Results, prepare_folder
 from immunoprofile.cohort.sample import describe_failure
 from immunoprofile.cohort.samples import Hands, Progress
@@ -29,10 +36,11 @@ from immunoprofile.gating import GatingTemplate
 from immunoprofile.platelets import Rule, judge_platelets, load_rule
 from immunoprofile.provenance import digest_of_bytes, digest_of_value
 from immunoprofile.study import Study
+from immunoprofile.study.deidentify import deidentify_study, read_key
 from immunoprofile.tables import build_frame, sort_frame, to_csv
 
 
-def run_study(
+def run_study(  # noqa: PLR0913 -- every option of a run, all but the first with a default
     study: Study,
     out: str | os.PathLike[str],
     *,
@@ -42,13 +50,15 @@ def run_study(
     progress: Progress | None = None,
     force: bool = False,
     strictness: Strictness = Strictness.REPORT,
+    deidentify: str | os.PathLike[str] | None = None,
 ) -> Results:
     """Everything the verb ``run`` does but the report.
 
     Parameters and errors as in `cohort.profile_cohort`, and those of `run_by_hands`.
     """
     hands = Hands(count_jobs(jobs), workers, executor, progress=progress)
-    return run_by_hands(study, out, hands, force=force, strictness=strictness)
+    key = None if deidentify is None else read_key(deidentify)
+    return run_by_hands(study, out, hands, force=force, strictness=strictness, key=key)
 
 
 def run_by_hands(
@@ -59,6 +69,7 @@ def run_by_hands(
     force: bool = False,
     strictness: Strictness = Strictness.REPORT,
     declared: Declaration | None = None,
+    key: bytes | None = None,
 ) -> Results:
     """`run_study` with all that can be said of who does the samples.
 
@@ -66,6 +77,8 @@ def run_by_hands(
     ----------
     declared
         What was declared first, where that was in another folder; else what the journal of this one holds.
+    key
+        Leave names out of all that is written: codes under this key stand for them.
 
     Raises
     ------
@@ -83,8 +96,10 @@ def run_by_hands(
     # Read once, so that the digest is that of the rule which judged.
     rules = [load_rule(r) for r in (study.rule, *study.also)]
     thawed = thaw_study(study, templates)
+    if key is not None:
+        study, thawed = deidentify_study(study, key), code_thawed(thawed, study, key)
     prepare_folder(folder, force=force)
-    with open_workplace(folder, study_id=study.id) as place:
+    with open_workplace(folder, private=key is not None, study_id=study.id) as place:
 
         def work() -> Results:
             results = profile_study(study, templates, thawed, replace(hands, place=place), strictness=strictness)
@@ -100,7 +115,7 @@ def run_by_hands(
             return replace(results, association=mark_post_hoc(results.association, now, first, templates))
 
         basis = study_basis(study, templates, thawed, verb="run", strictness=strictness, rules=rules)
-        return do_once(basis, place, work, study_options(study) | {"strictness": strictness.value})
+        return do_once(basis, place, work, study_options(study) | run_options(strictness, key))
 
 
 def _locked(results: Results, study: Study, rules: Sequence[Rule], first: Declaration) -> dict[str, str]:

@@ -27,6 +27,7 @@ from immunoprofile.provenance import digest_of_file, write_bytes
 from immunoprofile.quality import RuleSet
 from immunoprofile.spillover import Spillover
 from immunoprofile.study import Sample
+from immunoprofile.study.deidentify import withhold
 
 Progress = Callable[[int, int, str], None]
 Work = Sequence[tuple[Sample, GatingTemplate]]
@@ -299,12 +300,19 @@ def do_samples(tasks: Sequence[Task], setting: Setting, hands: Hands) -> list[Pr
         tasks = [replace(t, sample=_anywhere(t.sample)) for t in tasks]
     results: list[Profiled] = []
     matrices: dict[Spillover, Spillover] = {}
-    for number, (task, done) in enumerate(zip(tasks, do_tasks(crew, tasks), strict=True), start=1):
+    for number, (task, result) in enumerate(zip(tasks, do_tasks(crew, tasks), strict=True), start=1):
+        done = _without_words(result) if place is not None and place.private else result
         results.append(_sharing(done.profiled, matrices))
         if place is not None:
             _note(place, task, done)
         _tell(hands, number, len(tasks), done)
     return results
+
+
+def _without_words(done: Done) -> Done:
+    """The same, without the message of its failure: it names a file."""
+    failure = done.profiled.failure
+    return done if failure is None else replace(done, profiled=replace(done.profiled, failure=withhold(failure)))
 
 
 def _anywhere(sample: Sample) -> Sample:

@@ -11,7 +11,7 @@ import contextlib
 import json
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from immunoprofile.cohort.store import WORK, Store
 from immunoprofile.errors import OutputError
 from immunoprofile.fcs import FcsFile, RemoteFile, digest_of_fcs, version_of
 from immunoprofile.provenance import digest_of_file, digest_of_value, write_json
+from immunoprofile.study.deidentify import refuse_coded_folder, refuse_named_folder
 
 _FILES = "files.json"
 
@@ -66,12 +67,19 @@ def digested(path: FcsFile, known: FileState | None) -> FileState:
 
 @dataclass
 class Workplace:
-    """What a run has at hand in its folder; only the process that holds the folder's lock writes here."""
+    """What a run has at hand in its folder; only the process that holds the folder's lock writes here.
+
+    Attributes
+    ----------
+    private
+        Nothing is written that says where files lie, when they were made, or on which machine: `files` is not kept.
+    """
 
     folder: Path
     store: Store
     journal: Journal
     files: dict[str, FileState] = field(default_factory=dict)
+    private: bool = False
 
     def known(self, path: FcsFile) -> FileState | None:
         """The remembered state of a file."""
@@ -89,6 +97,8 @@ class Workplace:
         OutputError
             The disk is full or the folder may not be written.
         """
+        if self.private:
+            return
         listed = {p: [s.size, s.modified_ns, s.inode, s.sha256] for p, s in sorted(self.files.items())}
         write_json(self.folder / WORK / _FILES, listed)
 
@@ -104,17 +114,25 @@ def view_workplace(folder: Path) -> Workplace:
 
 
 @contextlib.contextmanager
-def open_workplace(folder: Path, **facts: Any) -> Iterator[Workplace]:
+def open_workplace(folder: Path, *, private: bool = False, **facts: Any) -> Iterator[Workplace]:
     """Work in a results folder: locked against other runs, journal begun, and ended whatever happens.
+
+    Parameters
+    ----------
+    private
+        As in `Workplace`; noted in the journal as ``deidentified``.
+    facts
+        What the journal says of the run beside.
 
     Raises
     ------
     OutputError
         Another run holds the folder, or it cannot be written or read.
     """
-    with _named(folder), hold_folder(folder):
-        place = view_workplace(folder)
-        place.journal.note("run-started", **facts)
+    with _named(folder), hold_folder(folder, signed=not private):
+        (refuse_named_folder if private else refuse_coded_folder)(folder)
+        place = replace(view_workplace(folder), private=private)
+        place.journal.note("run-started", **facts, **({"deidentified": True} if private else {}))
         try:
             yield place
         except BaseException as problem:

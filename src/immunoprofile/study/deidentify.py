@@ -38,7 +38,7 @@ _CODE_LETTERS = 12
 _LEAST_SHIFT, _SHIFTS = 28, 365
 _DATES = ("date", "end_date", "first_infusion_date", "collection_date")
 _LOT = re.compile(r"\blots?\b\s*[:=#]?\s*[A-Za-z0-9][\w./-]*", re.IGNORECASE)
-_WITHHELD = "Details are left out of a de-identified run: run the same command without --deidentify to read them."
+_WITHHELD = "Details are left out of a de-identified run: to read them, run without --deidentify into another folder."
 
 
 def read_key(path: str | PathLike[str]) -> bytes:
@@ -71,6 +71,11 @@ def code_of(key: bytes, kind: str, name: str) -> str:
     return f"{kind[0].upper()}-{base64.b32encode(digest).decode()[:_CODE_LETTERS]}"
 
 
+def mark_of(key: bytes) -> str:
+    """What a manifest says of the key that its results were made with: enough to tell keys apart, and no more."""
+    return code_of(key, "key", "")
+
+
 def shift_of(key: bytes, subject: str) -> timedelta:
     """By how much the dates of a subject move: 28 to 392 days back."""
     digest = hmac.new(key, f"dates\0{subject}".encode(), hashlib.sha256).digest()
@@ -90,7 +95,6 @@ def deidentify_study(study: Study, key: bytes) -> Study:
     Files are read from where they lie, so that `Sample.file` stays. Order in the tables follows the codes.
     """
     samples = deidentify_samples(study.samples, key)
-    owners = {s.sample_id: s.subject_id for s in study.samples}
     overrides = study.overrides
     _refuse_shared_codes(key, "person", (str(s) for s in study.subjects["subject_id"].dropna()))
     return replace(
@@ -101,7 +105,7 @@ def deidentify_study(study: Study, key: bytes) -> Study:
         treatments=None if study.treatments is None else _coded_sheet(study.treatments, key),
         bleeding=None if study.bleeding is None else _coded_sheet(study.bleeding, key),
         overrides=None if overrides is None else _without_who(overrides, key),
-        overridden=_coded_overrides(study.overridden, key, owners),
+        overridden=deidentify_overrides(study.overridden, study.samples, key),
     )
 
 
@@ -160,8 +164,15 @@ def _mapped(frame: pd.DataFrame, column: str, code: Callable[[str], str]) -> pd.
     return frame.assign(**{column: frame[column].map(code, na_action="ignore").astype("string")})
 
 
-def _coded_overrides(overridden: Overrides, key: bytes, owners: Mapping[str, str | None]) -> Overrides:
-    """Moved gates keep the move; who moved them is a code, why is left out."""
+def deidentify_overrides(overridden: Overrides, samples: Iterable[Sample], key: bytes) -> Overrides:
+    """Moved gates keep the move; who moved them is a code, why is left out.
+
+    Parameters
+    ----------
+    samples
+        With their names: whose gates they are says by how much the day of the move is shifted.
+    """
+    owners = {s.sample_id: s.subject_id for s in samples}
     return {
         code_of(key, "sample", name): tuple(
             replace(
@@ -187,13 +198,14 @@ def _refuse_shared_codes(key: bytes, kind: str, names: Iterable[str]) -> None:
 
 def withhold_details(failures: pd.DataFrame) -> pd.DataFrame:
     """The table `failures` without its messages: they name files and quote what stands in them."""
-    words = [
-        f"{kind} {name} failed at {stage} ({code}). {_WITHHELD}"
-        for kind, name, stage, code in zip(
-            failures["item_kind"], failures["item_id"], failures["stage"], failures["code"], strict=True
-        )
-    ]
+    words = [withhold(row)["message"] for row in failures.to_dict("records")]
     return failures.assign(message=pd.array(words, dtype="string"))
+
+
+def withhold(failure: Mapping[str, Any]) -> dict[str, Any]:
+    """One failure without its message."""
+    what = f"{failure['item_kind']} {failure['item_id']} failed at {failure['stage']} ({failure['code']})"
+    return {**failure, "message": f"{what}. {_WITHHELD}"}
 
 
 def refuse_named_folder(folder: Path) -> None:
@@ -223,15 +235,31 @@ def refuse_named_folder(folder: Path) -> None:
         )
 
 
+def refuse_coded_folder(folder: Path) -> None:
+    """Refuse a folder whose first run was de-identified: a run with names would undo it.
+
+    Raises
+    ------
+    OutputError
+        It was.
+    """
+    path = folder / "journal.jsonl"
+    if not path.is_file():
+        return
+    with path.open("rb") as stream:
+        first = _entry(stream.readline())
+    if first.get("deidentified") is True:
+        raise OutputError(
+            "holds de-identified results, and this run would write names beside them",
+            path=folder,
+            code="OUTPUT-EXISTS",
+            remedy="Give --deidentify KEYFILE, or a new folder with --out.",
+        )
+
+
 def _entry(line: bytes) -> dict[str, Any]:
     try:
         found = json.loads(line)
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def forget_places(folder: Path) -> None:
-    """Take the paths of the inputs, and who ran where, out of a results folder; call it when its run has ended."""
-    (folder / ".work" / "files.json").unlink(missing_ok=True)
-    (folder / ".lock").unlink(missing_ok=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from immunoprofile.errors import InputError, printable
 from immunoprofile.provenance import digest_of_bytes
+from immunoprofile.study.deidentify import mark_of, read_key
 
 MANIFEST = "manifest.json"
 _MAX_BYTES = 500_000_000
@@ -68,6 +69,27 @@ def read_manifest(folder: Path) -> Manifest:
             remedy="It was changed or damaged: take it from a backup, or run the study again.",
         ) from problem
     return manifest
+
+
+def read_key_of(manifest: Manifest, folder: Path, path: Path | None) -> bytes | None:
+    """The key of a results folder: what the file holds, where it is the one that the folder was written with.
+
+    Raises
+    ------
+    InputError
+        It is another key, none was given for a de-identified folder, or one for a folder with names.
+    """
+    key = None if path is None else read_key(path)
+    said = manifest.options.get("deidentified")
+    if said == (None if key is None else mark_of(key)):
+        return key
+    if said is None:
+        what, remedy = "was not de-identified", "Leave --deidentify out."
+    elif key is None:
+        what, remedy = "was de-identified", "Give --deidentify with the key file that it was written with."
+    else:
+        what, remedy = "was de-identified with another key", "Give the key file that it was written with."
+    raise InputError(what, path=folder, where="manifest.json", code="KEY-OTHER", remedy=remedy)
 
 
 def _read(path: Path) -> bytes:

@@ -18,7 +18,7 @@ from immunoprofile.errors import InputError, printable
 from immunoprofile.fcs import Strictness
 from immunoprofile.provenance import NUMERICS_VERSION, digest_of_file, versions
 from immunoprofile.study import Sample, Study
-from immunoprofile.verification.manifest import Manifest, read_manifest
+from immunoprofile.verification.manifest import Manifest, read_key_of, read_manifest
 
 _SHOWN = 20
 """Rows of a table that are named; how many differ in all is said."""
@@ -51,48 +51,55 @@ class Rerun:
         return not self.differences
 
 
-def reproduce_study(folder: Path, study: Study, *, jobs: int = 1, progress: Progress | None = None) -> Rerun:
+def reproduce_study(
+    folder: Path, study: Study, *, jobs: int = 1, progress: Progress | None = None, deidentify: Path | None = None
+) -> Rerun:
     """Run a study again in a temporary folder and compare it with its results.
 
     Parameters
     ----------
     folder
         What the verb ``run`` wrote.
+    deidentify
+        The key file that it was written with.
 
     Raises
     ------
     InputError
-        The folder has no manifest, or the study cannot be run.
+        The folder has no manifest, or the study cannot be run, or this is not the key.
     """
     manifest = read_manifest(folder)
     # A folder without response and association is what `profile_cohort` writes.
     whole = any(name in manifest.outputs for name in _ANSWERS)
     strictness = _strictness(manifest, folder)
+    key = read_key_of(manifest, folder, deidentify)
 
     def again(out: Path) -> None:
         if whole:
             hands = Hands(jobs, progress=progress)
-            run_by_hands(study, out, hands, strictness=strictness, declared=first_declared(folder))
+            run_by_hands(study, out, hands, strictness=strictness, declared=first_declared(folder), key=key)
         else:
-            profile_cohort(study, out, jobs=jobs, progress=progress, strictness=strictness)
+            profile_cohort(study, out, jobs=jobs, progress=progress, strictness=strictness, deidentify=deidentify)
 
     return _compared(folder, manifest, again)
 
 
 def reproduce_profile(
-    folder: Path, samples: tuple[Sample, ...], template: str, hands: Hands | None = None, overrides: Path | None = None
-) -> Rerun:
+    folder: Path, samples: tuple[Sample, ...], template: str, hands: Hands | None = None,
+    overrides: Path | None = None, deidentify: Path | None = None,
+) -> Rerun:  # fmt: skip
     """Gate a list of samples again in a temporary folder and compare it with what the verb ``profile`` wrote.
 
     Parameters and errors as in `reproduce_study`.
     """
     manifest = read_manifest(folder)
     strictness = _strictness(manifest, folder)
+    key = read_key_of(manifest, folder, deidentify)
 
     def again(out: Path) -> None:
         counts_only = manifest.options.get("counts_only") is True
         profile_samples(
-            samples, template, out, hands, strictness=strictness, overrides=overrides, counts_only=counts_only
+            samples, template, out, hands, strictness=strictness, overrides=overrides, counts_only=counts_only, key=key
         )
 
     return _compared(folder, manifest, again)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from immunoprofile.cohort.cuts import frozen_name
+from immunoprofile.cohort.cuts import frozen_input, frozen_name
 from immunoprofile.cohort.journal import JOURNAL
 from immunoprofile.cohort.lock import LOCK
 from immunoprofile.cohort.store import WORK, Store
@@ -19,6 +19,7 @@ from immunoprofile.fcs import FcsFile, RemoteFile, digest_of_fcs
 from immunoprofile.gating import load_template
 from immunoprofile.provenance import digest_of_file, is_sealed
 from immunoprofile.study import Sample, Study
+from immunoprofile.study.deidentify import code_of, deidentify_study
 from immunoprofile.verification.history import check_history
 from immunoprofile.verification.manifest import MANIFEST, Manifest, read_manifest
 
@@ -64,16 +65,18 @@ class Sources:
     problems: tuple[Difference, ...] = ()
 
     @classmethod
-    def of_study(cls, study: Study) -> Sources:
-        """The inputs of a study."""
+    def of_study(cls, study: Study, key: bytes | None = None) -> Sources:
+        """The inputs of a study; under codes where there is a key."""
+        coded = study if key is None else deidentify_study(study, key)
         frozen = {
-            f"frozen gates {name} {subject}": panel.frozen / frozen_name(name, subject)
+            frozen_input(name, subject if key is None else code_of(key, "person", subject)): panel.frozen
+            / frozen_name(name, subject)
             for name, panel in study.panels.items()
             if panel.frozen is not None
             for subject in sorted({s.subject_id for s in study.samples if s.subject_id is not None})
         }
         templates = {name: panel.template for name, panel in study.panels.items()}
-        return cls({**frozen, **study.inputs, **_fcs_files(study.samples)}, templates)
+        return cls({**frozen, **study.inputs, **_fcs_files(coded.samples)}, templates)
 
     @classmethod
     def of_samples(cls, samples: tuple[Sample, ...], template: str | None = None) -> Sources:
