@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,14 +63,11 @@ def test_run_study__csv_and_parquet_hold_the_same_values(results) -> None:
 
 
 def test_run_study__one_bad_file_does_not_sink_the_others(study_file: Path, results, tmp_path: Path) -> None:
-    study = load_study(study_file)
+    shutil.copytree(study_file.parent, tmp_path / "c")
+    study = load_study(tmp_path / "c" / study_file.name)
     victim = study.samples[3]
-    original = victim.file.read_bytes()
-    try:
-        victim.file.write_bytes(original[: len(original) // 2])
-        damaged = run_study(study, tmp_path / "damaged")
-    finally:
-        victim.file.write_bytes(original)
+    victim.file.write_bytes(victim.file.read_bytes()[:-20_000])
+    damaged = profile_cohort(study, tmp_path / "damaged")
     assert damaged.failures[["item_id", "item_kind", "stage"]].values.tolist() == [[victim.sample_id, "sample", "read"]]
     assert victim.file.name in damaged.failures["message"][0]
     others = results.populations[results.populations["sample_id"] != victim.sample_id].reset_index(drop=True)
@@ -85,7 +83,7 @@ def test_run_study__folder_of_others_is_not_written_to(study_file: Path, tmp_pat
 
 def test_run_study__own_results_may_be_written_again(results, study_file: Path) -> None:
     before = tables(results.folder)
-    run_study(load_study(study_file), results.folder)
+    assert run_study(load_study(study_file), results.folder).again
     assert tables(results.folder) == before
 
 
@@ -127,9 +125,9 @@ def test_run_study__all_files_bad_keeps_every_failure(study_file: Path, tmp_path
     assert lost.change is None
 
 
-def test_run_study__tables_of_an_earlier_run_do_not_stay(study_file: Path, tmp_path: Path) -> None:
+def test_run_study__tables_of_an_earlier_run_do_not_stay(study_file: Path, results, tmp_path: Path) -> None:
     study = load_study(study_file)
-    run_study(study, tmp_path / "r")
+    shutil.copytree(results.folder, tmp_path / "r")
     assert (tmp_path / "r" / "association.csv").exists()
     gone = tuple(replace(s, file=tmp_path / "gone.fcs") for s in study.samples)
     run_study(replace(study, samples=gone), tmp_path / "r")
@@ -171,7 +169,7 @@ def test_run_study__primary_that_cannot_be_answered_is_refused_before_gating(
 def test_run_study__failed_check_stands_on_the_rows_of_its_sample(tmp_path: Path) -> None:
     # 500 events a sample hold fewer than 500 lymphocytes: a check that fails.
     study = simulate_cohort(tmp_path / "c", seed=5, n_subjects=6, events_per_sample=500)
-    results = run_study(load_study(study), tmp_path / "r")
+    results = profile_cohort(load_study(study), tmp_path / "r")
     failed = set(results.samples_qc.query("level == 'fail' and flag == 'FEW_LYMPHOCYTES'")["sample_id"])
     assert failed
     flagged = results.populations["flags"].str.split(";").map(lambda flags: "FEW_LYMPHOCYTES" in flags)
