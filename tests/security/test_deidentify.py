@@ -50,6 +50,9 @@ _WORDS = (
 )
 KEYWORDS = tuple(_WORDS.split())
 CANARY = "Zebedee{:02d}Quagga"
+_DAYS = ["2031-05-14", "2031-05-13", "2031-06-11", "2031-07-09", "2031-01-14", "2031-05-20", "2031-06-01"]
+WORDS = ("Zebedee", "Quagga", *_DAYS, *(day.replace("-", "") for day in _DAYS))
+"""Parts of every canary, and every date of the sheets."""
 
 
 def test_canaries__stand_in_sixty_keywords() -> None:
@@ -96,6 +99,20 @@ def write_named_study(place: Path) -> Path:
         *(f"{r},2031-05-14,{CANARY.format(86)}" for r in subjects[1:]),
     ]
     (folder / "subjects.csv").write_text("\n".join(dated) + "\n")
+    name, said = CANARY.format(90) + "K1", CANARY.format(89)
+    (folder / "treatments.csv").write_text(
+        f"subject_id,date,kind,role,change,comment\n{name},2031-01-14,rituximab,prior,start,{said}\n"
+    )
+    (folder / "bleeding.csv").write_text(f"subject_id,date,scale,grade,comment\n{name},2031-05-20,WHO,1,{said}\n")
+    (folder / "overrides.csv").write_text(
+        f"sample_id,gate,dx,dy,who,date,reason\n{name}_BL,T,0.001,0,{said},2031-06-01,{said} was seen\n"
+    )
+    text = study.read_text().replace(
+        "platelets = ",
+        'treatments = "treatments.csv"\nbleeding = "bleeding.csv"\noverrides = "overrides.csv"\nplatelets = ',
+        1,
+    )
+    study.write_text(text)
     return study
 
 
@@ -120,7 +137,7 @@ def _row(number: int) -> str:
 
 def hits(folder: Path) -> list[str]:
     """Files of a folder, or names of files, that hold any part of a canary in any of three encodings."""
-    words = [w.encode(e) for w in ("Zebedee", "Quagga", "2031-0", "20310") for e in ("utf-8", "utf-16-le")]
+    words = [w.encode(e) for w in WORDS for e in ("utf-8", "utf-16-le")]
     found = []
     for path in sorted(folder.rglob("*")):
         content = path.read_bytes() if path.is_file() else b""
@@ -152,7 +169,7 @@ def coded(run_once: tuple[Path, Result], tmp_path: Path) -> Path:
 
 
 def words_in(said: Result) -> list[str]:
-    return [w for w in ("Zebedee", "Quagga", "2031-0", str(Path.cwd())) if w in said.stdout + said.stderr]
+    return [w for w in (*WORDS, str(Path.cwd())) if w in said.stdout + said.stderr]
 
 
 @pytest.mark.requirement("R-SEC-05")
@@ -231,8 +248,8 @@ def test_verify__looks_at_every_input_of_a_deidentified_run(coded: Path, key_fil
     said = immunoprofile("verify", out, "--study", coded, "--deidentify", key_file, "--json", "-q")
     found = json.loads(said.stdout)
     assert (said.exit_code, found["unseen"], found["differences"]) == (0, [], [])
-    # twelve files; study.toml and three sheets
-    assert found["checked"]["input"] == 16
+    # twelve files; study.toml and six sheets
+    assert found["checked"]["input"] == 19
 
 
 @pytest.mark.requirement("R-SEC-05")
@@ -279,6 +296,27 @@ def test_run__deidentified_has_the_same_numbers(named_study: Path, tmp_path: Pat
     rows = found.populations[(found.populations["pop_id"] == "last") & (found.populations["denom_id"] == "cd4")]
     counts = {(names[s], v): n for s, v, n in zip(rows["subject_id"], rows["visit"], rows["count"], strict=True)}
     assert counts == {(s, v): n for s, pair in TARGETS.items() for v, n in zip(("BL", "W4"), pair, strict=True)}
+
+
+@pytest.mark.requirement("R-SEC-05")
+def test_run__deidentified_gives_the_answers_of_the_named_run(run_once: tuple[Path, Result], tmp_path: Path) -> None:
+    study, coded = load_study(run_once[0]), load_results(run_once[0].parent / "results")
+    named = run_study(study, tmp_path / "out")
+    for table, names in (("change", ["subject_id"]), ("response", ["subject_id"]), ("populations", ["sample_id"])):
+        was, now = named.tables()[table], coded.tables()[table]
+        kind = "sample" if names == ["sample_id"] else "person"
+        was = was.assign(**{n: was[n].map(lambda x, kind=kind: code_of(KEY, kind, x)) for n in names})
+        numbers = [c for c in was.columns if c in names or pd.api.types.is_numeric_dtype(was[c])]
+        order = [*names, *(c for c in ("definition_id", "analysis_id", "pop_id", "denom_id", "scale") if c in was)]
+        pd.testing.assert_frame_equal(
+            *(f.sort_values(order, ignore_index=True)[numbers] for f in (was, now)), check_exact=True, check_dtype=False
+        )
+    # Sums over subjects run in the order of the codes; iterated models stop at other last digits.
+    order = ["analysis_id", "pop_id", "denom_id", "sensitivity", "estimand", "contrast"]
+    order = [c for c in order if c in named.association]
+    for column in ("estimate", "ci_lo", "ci_hi", "p_raw"):
+        was, now = (r.association.sort_values(order)[column].astype(float).to_numpy() for r in (named, coded))
+        np.testing.assert_allclose(now, was, rtol=1e-5, atol=1e-12)
 
 
 def test_code__is_hmac_sha256() -> None:
