@@ -35,6 +35,13 @@ def test_dry_run__says_what_would_be_done_and_writes_nothing(immunoprofile, batc
     assert not (batch.parent / "out").exists()
 
 
+def test_counts_only__leaves_intensities_and_pictures_out(immunoprofile, batch):
+    assert _profile(immunoprofile, batch, "--counts-only").exit_code == 0
+    assert (batch.parent / "out" / "populations.csv").is_file()
+    assert not [p.name for p in (batch.parent / "out").iterdir() if p.name.startswith(("intensities", "pictures"))]
+    assert json.loads(_profile(immunoprofile, batch, "--dry-run", "--counts-only", "--json").stdout)["finished"] is True
+
+
 def test_dry_run__knows_what_is_done(immunoprofile, batch):
     assert _profile(immunoprofile, batch).exit_code == 0
     found = json.loads(_profile(immunoprofile, batch, "--dry-run", "--json").stdout)
