@@ -18,6 +18,8 @@ from immunoprofile.errors import OutputError, StudyError
 from immunoprofile.gating.library import templates_folder
 from immunoprofile.simulation import simulate_cohort
 from immunoprofile.study import load_study
+from immunoprofile.study.deidentify import code_of
+from immunoprofile.verification import Sources, verify_folder
 
 AUTOMATIC = (
     'range = { x = "Viability", max = 0.56 }',
@@ -155,6 +157,29 @@ def test_freeze__a_later_run_reuses_the_gates(study_file, tmp_path):
     assert after["reason"].str.contains(r"\.json: valley: valley at").all()
     manifest = json.loads((tmp_path / "b" / "manifest.json").read_text())
     assert any(name.startswith("frozen gates ") for name in manifest["inputs"])
+
+
+@pytest.mark.requirement("R-SEC-05")
+@pytest.mark.parametrize("frozen", [False, True], ids=["settled", "frozen"])
+def test_deidentified__gates_found_in_the_data_stand_where_they_stood_and_name_nobody(study_file, tmp_path, frozen):
+    (tmp_path / "lab.key").write_bytes(bytes(range(40)))
+    if frozen:
+        study = load_study(study_file)
+        freeze_study(study, study_templates(study), study_file.parent / "cuts")
+        use_frozen(study_file, "cuts")
+    study = load_study(study_file)
+    named = live_gates(profile_cohort(study, tmp_path / "named", jobs=2))
+    out = tmp_path / "out"
+    coded = live_gates(profile_cohort(study, out, jobs=2, deidentify=tmp_path / "lab.key"))
+    codes = [code_of(bytes(range(40)), "sample", name) for name in named.index]
+    assert coded.loc[codes, "geometry"].tolist() == named["geometry"].tolist()
+    assert coded.loc[codes, "origin"].tolist() == named["origin"].tolist()
+    names = {str(n).encode() for s in study.samples for n in (s.sample_id, s.subject_id)}
+    files = [p for p in out.rglob("*") if p.is_file() and p.suffix != ".parquet"]
+    assert any(p.parent.name == "gates" for p in files)
+    assert [p.name for p in files for n in names if n in p.read_bytes() or n in p.name.encode()] == []
+    verdict = verify_folder(out, Sources.of_study(study, bytes(range(40))))
+    assert (verdict.differences, verdict.unseen) == ((), ())
 
 
 def test_freeze__changed_template_is_refused_before_anything_is_done(study_file, tmp_path):
