@@ -17,7 +17,8 @@ from typing import Any
 
 import immunoprofile.fcs.source
 
-KINDS = ("EIO", "ENOSPC", "EACCES", "EINTR", "short", "torn")
+OF_WRITES = ("short", "torn")
+KINDS = ("EIO", "ENOSPC", "EACCES", "EINTR", *OF_WRITES)
 """An error of that number; a write of which half is done and told; one of which half is done and that fails."""
 
 
@@ -29,12 +30,13 @@ class Disk:
     kind
         One of KINDS; ``kill`` (a write is half done), or ``power`` (what was not synced is half lost besides).
     at
-        The call that fails, from 1; 0 for none.
+        The call that fails, from 1; 0 for none. Of OF_WRITES, the write.
     """
 
     def __init__(self, root: Path, kind: str = "EIO", at: int = 0) -> None:
         self.root, self.kind, self.at = str(root), kind, at
         self.calls: list[str] = []
+        self.n_writes = 0
         self.failed: str | None = None
         self.tell: Path | None = None
         """Where a process that is killed leaves the name of the call."""
@@ -72,7 +74,10 @@ class Disk:
         if not self._real:
             return None
         self.calls.append(f"{what} {Path(str(path)).name}")
-        if len(self.calls) != self.at or (self.kind == "short" and half is None):
+        self.n_writes += half is not None
+        if self.kind in OF_WRITES and half is None:
+            return None
+        if (self.n_writes if self.kind in OF_WRITES else len(self.calls)) != self.at:
             return None
         self.failed = self.calls[-1]
         done = half() if half is not None and self.kind in {"short", "torn", "kill", "power"} else None
