@@ -282,6 +282,17 @@ def test_folder__of_a_deidentified_run_takes_no_names(coded: Path, immunoprofile
     assert hits(out) == []
 
 
+def test_folder__with_names_takes_no_deidentified_run(
+    named_study: Path, key_file: Path, tmp_path: Path, immunoprofile
+) -> None:
+    (tmp_path / "out").mkdir()
+    Journal(tmp_path / "out").note("run-started", study_id="S")
+    said = immunoprofile("run", named_study, "--out", tmp_path / "out", "--deidentify", key_file)
+    assert said.exit_code == 2
+    assert "holds results with names, which a de-identified run beside them would not hide" in said.stderr
+    assert [p.name for p in (tmp_path / "out").iterdir() if p.name not in {".lock", "journal.jsonl"}] == []
+
+
 def tables_of(folder: Path) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in sorted(folder.glob("*.csv"))}
 

@@ -2,7 +2,7 @@
 
 Codes are HMAC-SHA256 under a key file that stays in the laboratory: the same key gives the same codes, and who has no
 key cannot try names until one fits. Every date of a subject moves by the same number of days, so that no day since the
-first infusion changes, and no number with it.
+first infusion changes, and no count with it.
 
 References
 ----------
