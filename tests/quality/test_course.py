@@ -17,7 +17,7 @@ from immunoprofile.quality import load_quality_rules, survey_events
 from immunoprofile.quality.clock import read_clock, read_flow
 from immunoprofile.quality.removal import outlying_ratio, remove_events
 from immunoprofile.quality.segments import find_drift
-from immunoprofile.quality.survey import CUTS
+from immunoprofile.quality.survey import CUTS, Watched
 
 RULES = load_quality_rules()
 N = 20_000
@@ -293,3 +293,29 @@ def test_remove_events__each_reason_is_counted_and_none_twice() -> None:
     assert cleaned.n_removed == int((found.course.odd | found.at_margin).sum()) == int(kept[0].sum())
     assert cleaned.n_removed < sum(cleaned.removed.values())
     assert "FSC-H" in cleaned.unable["doublets"]
+
+
+@pytest.mark.parametrize("shuffled", [False, True], ids=["in-order", "shuffled"])
+def test_watched__whoever_walks_in_whatever_blocks_the_survey_is_the_same(shuffled: bool) -> None:
+    time = steady()
+    if shuffled:
+        time = np.random.default_rng(4).permutation(time)
+    events = Arrays(A=np.where(np.arange(N) < N // 4, 3.0, 1.0) * signals()["A"], Time=time, FSC=signals()["FSC-A"])
+    members = members_of(events)
+    watched, walked = Watched(members.plan, events, RULES), []
+    for start, stop, size in ((N // 2, N, 999), (0, N // 2, 4096)):
+        for first, block in watched.linear_blocks(members.plan.columns, size, start, stop):
+            walked.append(np.array_equal(block, events.values[[0, 2], first : first + block.shape[1]]))
+    assert all(walked)
+    found, expected = watched.survey(), survey_events(members, events, RULES)
+    assert np.array_equal(found.course.odd, expected.course.odd)
+    assert (found.course.effect, found.margins) == (expected.course.effect, expected.margins)
+    assert shuffled or found.course.by_signal > 0.2
+
+
+def test_watched__half_a_walk_tells_nothing() -> None:
+    events = Arrays(Time=steady(), **signals())
+    watched = Watched(members_of(events).plan, events, RULES)
+    list(watched.linear_blocks(members_of(events).plan.columns, 1000, 0, N // 2))
+    with pytest.raises(ValueError, match="10000 of 20000 events"):
+        watched.survey()
