@@ -65,11 +65,11 @@ def _spread(rows: list[Row], start: str, noun: str) -> Iterator[str]:
     text = f"{start} {ways}: {_word(low)} {_at(low)}" + (f" to {_at(high)}" if len(known) > 1 else "")
     text += f"; {p_value(p[0])}" if p else ""
     text += f" to {p_value(p[-1]).removeprefix(kept_together('p = '))}" if len(p) > 1 else ""
-    small = [_name(r) for r in known if not absent(r["p_raw"]) and float(r["p_raw"]) <= ALPHA]
+    small = [name_otherwise(r) for r in known if not absent(r["p_raw"]) and float(r["p_raw"]) <= ALPHA]
     text += (
         f"; p at or below {ALPHA:g} in {len(small)} of {len(p)}{f': {listed(small, 4)}' if small else ''}" if p else ""
     )
-    idle = [_name(r) for r in rows if absent(r["effect"])]
+    idle = [name_otherwise(r) for r in rows if absent(r["effect"])]
     yield text + (f"; too few subjects: {listed(idle, 4)}." if idle else ".")
 
 
@@ -100,7 +100,7 @@ def _not_asked(rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
         if row["role"] == "sensitivity" and row["method"] == "none":
             reason = printable(str(row["note"]).removeprefix("could not be asked: "), 300).rstrip(".")
-            by_reason.setdefault(reason, []).append(_name(row))
+            by_reason.setdefault(reason, []).append(name_otherwise(row))
     for reason, names in by_reason.items():
         yield f"Not asked: {listed(list(dict.fromkeys(names)), 6)}: {reason}."
 
@@ -109,8 +109,8 @@ def _kind(row: Row) -> str:
     return "" if absent(row["sensitivity"]) else str(row["sensitivity"])
 
 
-def _name(row: Row) -> str:
-    """``without recent rituximab``; a model that has no other name goes by its method."""
+def name_otherwise(row: Row) -> str:
+    """What a row does otherwise: ``without recent rituximab``; a model that has no other name goes by its method."""
     kind = _kind(row)
     if kind and kind != str(row["method"]):
         return printable(kind.removeprefix(_DEFINITION) if kind.startswith(_DEFINITION) else kind.replace("_", " "), 60)
@@ -118,7 +118,7 @@ def _name(row: Row) -> str:
 
 
 def _at(row: Row) -> str:
-    return f"{kept_together(ratio(row['effect']))} ({_name(row)})"
+    return f"{kept_together(ratio(row['effect']))} ({name_otherwise(row)})"
 
 
 def _word(row: Row) -> str:

@@ -13,6 +13,7 @@ from immunoprofile.report.meanings import explain_exclusion, explain_flag, expla
 from immunoprofile.report.names import Names, own_definition, split_definitions
 from immunoprofile.report.numbers import TIE, absent, effect_interval, p_value, ratio
 from immunoprofile.report.page_table import About, PageTable, cell, codes, records, tokens
+from immunoprofile.report.sensitivity import name_otherwise
 
 _ROLES = ("primary", "secondary", "sensitivity", "exploratory")
 _QUESTIONS = {
@@ -152,7 +153,7 @@ def _associations(results: Results, names: Names) -> PageTable | None:
         f"the family. {methods} {meaning}"
     )
     about = tuple(About(population=tokens(r["pop_id"]), flags=tokens(r["flags"])) for r in asked)
-    numeric, unbroken = frozenset({3, 4, 6, 7}), frozenset({0, 1, 9})
+    numeric, unbroken = frozenset({3, 4, 6, 7}), frozenset({1, 9})
     return PageTable("association", "Comparisons", note, headers, rows, numeric, unbroken, about)
 
 
@@ -166,7 +167,7 @@ def _reading_order(row: Mapping[str, Any]) -> tuple[int, int, str, str, str]:
 def _association_row(row: Mapping[str, Any], names: Names) -> tuple[str, ...]:
     groups = "" if absent(row["n_resp"]) else f" ({cell(row['n_resp'])} / {cell(row['n_nonresp'])})"
     interval = "" if absent(row["ci_level"]) or absent(row["effect"]) else effect_interval(row).strip("()")
-    otherwise = "" if absent(row.get("sensitivity")) else f": {cell(row['sensitivity'])}"
+    otherwise = "" if absent(row.get("sensitivity")) else f": {name_otherwise(row)}"
     question = _QUESTIONS.get(str(row["question"]), cell(row["question"]))
     return (
         f"{cell(row['role'])}{otherwise}", question, _quantity(row, names), f"{cell(row['n_total'])}{groups}",
@@ -182,7 +183,11 @@ def _quantity(row: Mapping[str, Any], names: Names) -> str:
 def _effect(row: Mapping[str, Any]) -> str:
     if not absent(row["effect"]):
         return ratio(float(row["effect"]))
-    return "NA" if absent(row["estimate"]) else f"{cell(row['estimate'])} ({cell(row['estimate_label'])})"
+    return (
+        "NA"
+        if absent(row["estimate"])
+        else f"{cell(row['estimate'])} ({cell(row['estimate_label']).replace('_', ' ')})"
+    )
 
 
 def _family(row: Mapping[str, Any]) -> str:

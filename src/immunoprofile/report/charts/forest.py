@@ -11,9 +11,10 @@ from markupsafe import Markup
 from immunoprofile.cohort import Results
 from immunoprofile.errors import printable
 from immunoprofile.report.charts.chart import Chart
-from immunoprofile.report.meanings import explain_method, name_method
+from immunoprofile.report.meanings import name_method
 from immunoprofile.report.names import Names
 from immunoprofile.report.numbers import absent, counted, effect_interval, p_value, ratio
+from immunoprofile.report.sensitivity import name_otherwise
 from immunoprofile.report.svg import drawing, element, mark, path_of
 
 WIDTH = 880
@@ -138,9 +139,7 @@ def _label(row: Row, names: Names, *, otherwise: bool) -> str:
     """The quantity; among analyses of one quantity, what each does otherwise."""
     if not otherwise or row["role"] != "sensitivity":
         return names.measured(row)
-    if absent(row.get("sensitivity")):
-        return explain_method(str(row["method"])).partition(",")[0]
-    return printable(row["sensitivity"], 80).replace("_", " ")
+    return name_otherwise(row)
 
 
 def _row(row: Row, y: float, span: tuple[float, float], names: Names, *, otherwise: bool) -> Markup:
