@@ -17,7 +17,7 @@ PREFIX_SHIFT = 48
 
 @part
 def _prefix(value: float) -> int:
-    return (np.float64(value).view(np.int64) >> PREFIX_SHIFT) & (PREFIXES - 1)
+    return int((np.float64(value).view(np.int64) >> PREFIX_SHIFT) & (PREFIXES - 1))
 
 
 @kernel

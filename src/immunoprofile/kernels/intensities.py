@@ -67,7 +67,7 @@ def pick(values: Array, n: int, k: int) -> float:
 def _prefix(value: float) -> int:
     """Leading bits of a value as float32, so turned that they rise with it."""
     bits = np.float32(value).view(np.uint32)
-    return np.int64((~bits if bits & _SIGN else bits | _SIGN) >> _SHIFT)
+    return int((~bits if bits & _SIGN else bits | _SIGN) >> _SHIFT)
 
 
 @part
@@ -236,9 +236,9 @@ def summarise_rows(
     )
     free = 0
     for c in range(n_channels):
-        n, key, below, used = np.int64(out[c, 0]), 0, 0, 0
+        n, key, below, used = int(out[c, 0]), 0, 0, 0
         for r in range(n_ranks if n > 0 else 0):
-            rank = min(np.int64(math.floor((n - 1) * levels[r >> 1])) + (r & 1), n - 1)
+            rank = min(math.floor((n - 1) * levels[r >> 1]) + (r & 1), n - 1)
             key, below = _key_of_rank(counts[c], rank, key, below)
             if not slots[c, key]:
                 used += 1
@@ -248,11 +248,11 @@ def summarise_rows(
             held[c, r, 0], held[c, r, 1] = key, below
     _collect(rows, keys, events, n_events, slots, starts.copy(), bucket)
     for c in range(n_channels):
-        n = np.int64(out[c, 0])
+        n = int(out[c, 0])
         for q in range(levels.size):
             h, found = (n - 1) * levels[q], math.nan
             for r in range(2 * q, 2 * q + 2 if n > 0 else 0):
-                rank = min(np.int64(math.floor(h)) + (r & 1), n - 1)
+                rank = min(math.floor(h) + (r & 1), n - 1)
                 key, below = held[c, r, 0], held[c, r, 1]
                 value = pick(bucket[starts[c, slots[c, key]] :], counts[c, key], rank - below)
                 found = found + (value - found) * (h - math.floor(h)) if r & 1 else value
