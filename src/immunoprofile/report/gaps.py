@@ -37,11 +37,11 @@ def _declared_later(association: pd.DataFrame | None) -> Iterator[str]:
     if association is None or association.empty:
         return
     late = association[association["flags"].str.split(";").map(lambda codes: POST_HOC in codes)]
-    whats = dict.fromkeys(what for note in late["note"] for what in note.partition(TOLD)[2].split(", "))
+    things = dict.fromkeys(what for note in late["note"] for what in note.partition(TOLD)[2].split(", "))
     if len(late):
         yield (
             f"{len(late)} of {counted(len(association), 'answer')} rest on what was declared after the response was "
-            f"first derived in this folder: {printable(', '.join(whats), 400)}. They are post hoc, and marked "
+            f"first derived in this folder: {printable(', '.join(things), 400)}. They are post hoc, and marked "
             f"{POST_HOC}."
         )
 
