@@ -223,8 +223,10 @@ def _modes(level_terms: Callable[[Floats], Floats], start: Floats) -> tuple[Floa
     spread = np.ones(start.size)
     for _ in range(_NEWTON_STEPS):
         around = level_terms(mode[:, None] + np.array([-step, 0.0, step]))
-        slope = (around[:, 2] - around[:, 0]) / (2 * step)
-        bend = np.minimum((around[:, 2] - 2 * around[:, 1] + around[:, 0]) / step**2, -0.5)
+        # Far out, where the optimiser tries and turns back, a likelihood is infinite: its slope is then no number.
+        with np.errstate(invalid="ignore"):
+            slope = (around[:, 2] - around[:, 0]) / (2 * step)
+            bend = np.minimum((around[:, 2] - 2 * around[:, 1] + around[:, 0]) / step**2, -0.5)
         move = np.clip(-slope / bend, -2.0, 2.0)
         mode, spread = mode + move, 1.0 / np.sqrt(-bend)
         if float(np.abs(move / spread).max()) < 1e-6:
