@@ -76,11 +76,16 @@ def write_named_study(place: Path) -> Path:
     rows = [
         r + extra
         for r, extra in zip(
-            sheet.splitlines(), [",note,batch,collection_date", *[_row(i) for i in range(12)]], strict=True
+            sheet.splitlines(), [",note,batch,collection_date,control", *[_row(i) for i in range(12)]], strict=True
         )
     ]
     rows.append(
-        f"{CANARY.format(83)},fcs/{CANARY.format(81)}.fcs,K1,W8,56,known,{CANARY.format(84)},{CANARY.format(85)},2031-07-09"
+        f"{CANARY.format(83)},fcs/{CANARY.format(81)}.fcs,K1,W8,56,known,{CANARY.format(84)},{CANARY.format(85)},2031-07-09,"
+    )
+    # a single stain that cannot be read: its check says so in the words of the error
+    (folder / "fcs" / f"{CANARY.format(92)}.fcs").write_bytes(b"FCS3.1" + CANARY.format(92).encode() * 20)
+    rows.append(
+        f"{CANARY.format(93)},fcs/{CANARY.format(92)}.fcs,,,,known,{CANARY.format(84)},{CANARY.format(85)},,single:CD4"
     )
     (folder / "samples.csv").write_text("\n".join(rows) + "\n")
     for name in ("samples", "subjects", "platelets"):
@@ -132,7 +137,7 @@ def run_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
 
 
 def _row(number: int) -> str:
-    return f",{CANARY.format(87)},{CANARY.format(88)},2031-0{5 + number % 2}-{13 if number % 2 == 0 else 11}"
+    return f",{CANARY.format(87)},{CANARY.format(88)},2031-0{5 + number % 2}-{13 if number % 2 == 0 else 11},"
 
 
 def hits(folder: Path) -> list[str]:
@@ -248,8 +253,8 @@ def test_verify__looks_at_every_input_of_a_deidentified_run(coded: Path, key_fil
     said = immunoprofile("verify", out, "--study", coded, "--deidentify", key_file, "--json", "-q")
     found = json.loads(said.stdout)
     assert (said.exit_code, found["unseen"], found["differences"]) == (0, [], [])
-    # twelve files; study.toml and six sheets
-    assert found["checked"]["input"] == 19
+    # twelve files and a single stain; study.toml and six sheets
+    assert found["checked"]["input"] == 20
 
 
 @pytest.mark.requirement("R-SEC-05")
@@ -280,6 +285,27 @@ def test_folder__of_a_deidentified_run_takes_no_names(coded: Path, immunoprofile
     assert "holds de-identified results, and this run would write names beside them" in said.stderr
     assert "Give --deidentify KEYFILE, or a new folder" in said.stderr
     assert hits(out) == []
+    # nor the host that the refused run was on
+    assert (out / ".lock").read_bytes() == b""
+
+
+def test_export__writes_no_events_with_names_into_a_deidentified_folder(
+    run_once: tuple[Path, Result], immunoprofile
+) -> None:
+    out = run_once[0].parent / "results"
+    said = immunoprofile("export", out, "--to", "h5ad", "--study", run_once[0])
+    assert said.exit_code == 2
+    assert "AnnData files hold the names of the study: give another folder with --out" in said.stderr
+    assert not (out / "export").exists()
+
+
+@pytest.mark.requirement("R-SEC-05")
+def test_single_stain__that_cannot_be_used_is_told_without_its_file(run_once: tuple[Path, Result]) -> None:
+    told = load_results(run_once[0].parent / "results").checks_unanswered
+    assert told is not None
+    own = told[told["rule_id"] == "residual_spill"]
+    assert own["sample_id"].tolist() == [code_of(KEY, "sample", CANARY.format(93))]
+    assert own["reason"].str.startswith("a control cannot be used. Details are left out").all()
 
 
 def test_folder__with_names_takes_no_deidentified_run(

@@ -40,9 +40,12 @@ def export(folder: Path, target: str, study: Path | None, out: Path | None, forc
     if target == "h5ad":
         from immunoprofile.report.exports import export_events
         from immunoprofile.study import load_study
+        from immunoprofile.study.deidentify import refuse_coded_folder
 
         if study is None:
             raise click.UsageError("--to h5ad needs --study: events are in the FCS files, not in the results.")
+        if to.resolve().is_relative_to(folder.resolve()):
+            refuse_coded_folder(folder, "AnnData files hold the names of the study: give another folder with --out.")
         done = export_events(load_study(study), to, force=force)
     else:
         done = export_results(load_results(folder), target, to, force=force)

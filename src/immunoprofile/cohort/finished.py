@@ -22,7 +22,7 @@ from immunoprofile.cohort.workplace import Workplace, digested, state_of
 from immunoprofile.errors import FcsError, ImmunoprofileError
 from immunoprofile.provenance import digest_of_bytes, digest_of_file, versions
 from immunoprofile.study import Sample
-from immunoprofile.study.deidentify import withhold_details
+from immunoprofile.study.deidentify import withhold_details, withhold_reasons
 from immunoprofile.tables import read_table
 
 _PASSING = frozenset(
@@ -71,10 +71,20 @@ def do_once(basis: Basis, place: Workplace, work: Callable[[], Results], options
     started = time.time_ns()
     results = work()
     if place.private:
-        results = replace(results, failures=withhold_details(results.failures))
+        results = _withheld(results)
     _learn(basis, place, results, started)
     whole = not set(results.failures["code"]) & _PASSING
     return write_results(results, place.folder, options=options, key=basis.key(place) if whole else None)
+
+
+def _withheld(results: Results) -> Results:
+    """The results without words that may name a file or quote one."""
+    unanswered = results.checks_unanswered
+    return replace(
+        results,
+        failures=withhold_details(results.failures),
+        checks_unanswered=None if unanswered is None else withhold_reasons(unanswered),
+    )
 
 
 def _learn(basis: Basis, place: Workplace, results: Results, started: int) -> None:

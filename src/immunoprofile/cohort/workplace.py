@@ -22,7 +22,7 @@ from immunoprofile.cohort.store import WORK, Store
 from immunoprofile.errors import OutputError
 from immunoprofile.fcs import FcsFile, RemoteFile, digest_of_fcs, version_of
 from immunoprofile.provenance import digest_of_file, digest_of_value, write_json
-from immunoprofile.study.deidentify import refuse_coded_folder, refuse_named_folder
+from immunoprofile.study.deidentify import is_coded_folder, refuse_coded_folder, refuse_named_folder
 
 _FILES = "files.json"
 
@@ -129,7 +129,8 @@ def open_workplace(folder: Path, *, private: bool = False, **facts: Any) -> Iter
     OutputError
         Another run holds the folder, or it cannot be written or read.
     """
-    with _named(folder), hold_folder(folder, signed=not private):
+    # A coded folder is not signed: a run that it refuses must not leave its host behind either.
+    with _named(folder), hold_folder(folder, signed=not (private or is_coded_folder(folder))):
         (refuse_named_folder if private else refuse_coded_folder)(folder)
         place = replace(view_workplace(folder), private=private)
         place.journal.note("run-started", **facts, **({"deidentified": True} if private else {}))

@@ -38,6 +38,8 @@ _CODE_LETTERS = 12
 _LEAST_SHIFT, _SHIFTS = 28, 365
 _DATES = ("date", "end_date", "first_infusion_date", "collection_date")
 _LOT = re.compile(r"\blots?\b\s*[:=#]?\s*[A-Za-z0-9][\w./-]*", re.IGNORECASE)
+_QUOTING = ("residual_spill",)
+"""Rules that answer with the words of an error."""
 _WITHHELD = "Details are left out of a de-identified run: to read them, run without --deidentify into another folder."
 
 
@@ -208,6 +210,12 @@ def withhold(failure: Mapping[str, Any]) -> dict[str, Any]:
     return {**failure, "message": f"{what}. {_WITHHELD}"}
 
 
+def withhold_reasons(unanswered: pd.DataFrame) -> pd.DataFrame:
+    """The table `checks_unanswered` without what was said of single stains: it names files and quotes them."""
+    quoting = unanswered["rule_id"].isin(_QUOTING)
+    return unanswered.assign(reason=unanswered["reason"].mask(quoting, f"a control cannot be used. {_WITHHELD}"))
+
+
 def refuse_named_folder(folder: Path) -> None:
     """Refuse a folder in which a run with names has worked: its journal and kept results would give them away.
 
@@ -235,7 +243,7 @@ def refuse_named_folder(folder: Path) -> None:
         )
 
 
-def refuse_coded_folder(folder: Path) -> None:
+def refuse_coded_folder(folder: Path, remedy: str = "Give --deidentify KEYFILE, or a new folder with --out.") -> None:
     """Refuse a folder whose first run was de-identified: a run with names would undo it.
 
     Raises
@@ -243,18 +251,22 @@ def refuse_coded_folder(folder: Path) -> None:
     OutputError
         It was.
     """
-    path = folder / "journal.jsonl"
-    if not path.is_file():
-        return
-    with path.open("rb") as stream:
-        first = _entry(stream.readline())
-    if first.get("deidentified") is True:
+    if is_coded_folder(folder):
         raise OutputError(
             "holds de-identified results, and this run would write names beside them",
             path=folder,
             code="OUTPUT-EXISTS",
-            remedy="Give --deidentify KEYFILE, or a new folder with --out.",
+            remedy=remedy,
         )
+
+
+def is_coded_folder(folder: Path) -> bool:
+    """Was the first run in a folder de-identified?"""
+    path = folder / "journal.jsonl"
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        return _entry(stream.readline()).get("deidentified") is True
 
 
 def _entry(line: bytes) -> dict[str, Any]:
