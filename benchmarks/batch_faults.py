@@ -40,7 +40,7 @@ class Proof:
 
 PROOFS = {
     "calls": Proof(
-        "each call on the disk fails once (EIO at all; ENOSPC, EACCES, EINTR at every fifth; every write short and torn)",
+        "each call on the disk fails once (EIO at all; ENOSPC, EACCES, EINTR at every fifth; writes short and torn)",
         ("tests/cohort/test_faults.py", "-k", "disk"),
         "IMMUNOPROFILE_FAULTS",
         "{folder}",

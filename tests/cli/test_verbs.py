@@ -402,6 +402,6 @@ def test_gates_check__names_every_problem(immunoprofile, tmp_path):
     path.write_text(wrong, encoding="utf-8")
     outcome = immunoprofile("gates", "check", path)
     assert outcome.exit_code == 2
-    assert outcome.stderr.startswith(f"Error: {path}: ")
-    assert 'no gate named "Lymphocyte". Did you mean "Lymphocytes"?' in outcome.stderr
-    assert 'no marker named "CD26"' in outcome.stderr
+    assert outcome.stdout.startswith(f"error: {path}: ")
+    assert 'no gate named "Lymphocyte". Did you mean "Lymphocytes"?' in outcome.stdout
+    assert 'no marker named "CD26"' in outcome.stdout
