@@ -356,6 +356,17 @@ def test_run__deidentified_gives_the_answers_of_the_named_run(run_once: tuple[Pa
         np.testing.assert_allclose(now, was, rtol=1e-5, atol=1e-12)
 
 
+def test_key__in_the_results_folder_is_refused(coded: Path, key_file: Path, tmp_path: Path, immunoprofile) -> None:
+    out = coded.parent / "results"
+    (out / "lab.key").write_bytes(KEY)
+    (tmp_path / "link").symlink_to(out)
+    for key in (out / "lab.key", tmp_path / "link" / "lab.key"):
+        said = immunoprofile("run", coded, "--deidentify", key)
+        assert (said.exit_code, "lies in the results folder that it is to protect" in said.stderr) == (2, True)
+    with pytest.raises(StudyError, match=r"Move it to where the data are\.$"):
+        run_study(load_study(coded), out, deidentify=out / "lab.key")
+
+
 def test_code__is_hmac_sha256() -> None:
     digest = hmac.new(KEY, b"sample\0S1", hashlib.sha256).digest()
     assert code_of(KEY, "sample", "S1") == "S-" + b32encode(digest).decode()[:12]

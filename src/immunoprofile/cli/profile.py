@@ -76,7 +76,7 @@ def profile(
     from immunoprofile.study.deidentify import read_key
 
     loaded, strict = load_samples(samples), Strictness(strictness)
-    secret = None if key is None else read_key(key)
+    secret = None if key is None else read_key(key, out)
     if dry_run:
         found = foresee_samples(
             loaded, template, out, force=force, strictness=strict, overrides=overrides, counts_only=counts_only,

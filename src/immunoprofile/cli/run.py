@@ -87,7 +87,7 @@ def _foresee(study: Path, out: Path, key: Path | None, *, force: bool, strictnes
     from immunoprofile.study import load_study
     from immunoprofile.study.deidentify import read_key
 
-    secret = None if key is None else read_key(key)
+    secret = None if key is None else read_key(key, out)
     return foresee_study(load_study(study), out, force=force, strictness=Strictness(strictness), key=secret)
 
 
@@ -110,7 +110,7 @@ def run_and_report(
     from immunoprofile.study import load_study
     from immunoprofile.study.deidentify import read_key
 
-    loaded, secret = load_study(study), None if key is None else read_key(key)
+    loaded, secret = load_study(study), None if key is None else read_key(key, out)
     with open_hands(jobs=jobs, workers=workers, scheduler=scheduler, as_json=as_json) as hands:
         results = run_by_hands(loaded, out, hands, force=force, strictness=Strictness(strictness), key=secret)
     tell_if_again(results)

@@ -87,7 +87,7 @@ def profile_cohort(  # noqa: PLR0913 -- every option of a run, all but the first
     folder, hands = Path(out), Hands(count_jobs(jobs), workers, executor, progress=progress)
     templates = study_templates(study)
     thawed = thaw_study(study, templates)
-    key = None if deidentify is None else read_key(deidentify)
+    key = None if deidentify is None else read_key(deidentify, out)
     if key is not None:
         study, thawed = deidentify_study(study, key), code_thawed(thawed, study, key)
     prepare_folder(folder, force=force)

@@ -57,7 +57,7 @@ def run_study(  # noqa: PLR0913 -- every option of a run, all but the first with
     Parameters and errors as in `cohort.profile_cohort`, and those of `run_by_hands`.
     """
     hands = Hands(count_jobs(jobs), workers, executor, progress=progress)
-    key = None if deidentify is None else read_key(deidentify)
+    key = None if deidentify is None else read_key(deidentify, out)
     return run_by_hands(study, out, hands, force=force, strictness=strictness, key=key)
 
 

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from os import PathLike
+from os.path import realpath
 from pathlib import Path
 from typing import Any
 
@@ -43,17 +44,25 @@ _QUOTING = ("residual_spill",)
 _WITHHELD = "Details are left out of a de-identified run: to read them, run without --deidentify into another folder."
 
 
-def read_key(path: str | PathLike[str]) -> bytes:
+def read_key(path: str | PathLike[str], results: str | PathLike[str] | None = None) -> bytes:
     """The key of a laboratory: a regular file of 32 bytes or more.
+
+    Parameters
+    ----------
+    results
+        The folder that is to be written under it.
 
     Raises
     ------
     StudyError
-        It cannot be read, or is too short to keep a secret.
+        It cannot be read, is too short to keep a secret, or lies in that folder: whoever has both has the names.
     """
     file = Path(path)
     remedy = "Make one with: head -c 32 /dev/urandom > lab.key. Keep it where the data are, and never beside results."
     try:
+        if results is not None and Path(realpath(file)).is_relative_to(realpath(results)):
+            what = "lies in the results folder that it is to protect"
+            raise StudyError(what, path=file, code="KEY-ACCESS", remedy="Move it to where the data are.")
         if file.exists() and not file.is_file():
             raise StudyError("is no regular file", path=file, code="KEY-ACCESS", remedy=remedy)
         with file.open("rb") as stream:
