@@ -21,6 +21,7 @@ from immunoprofile.report.charts import (
 )
 from immunoprofile.report.compensation import spillover_matrices, uncompensated
 from immunoprofile.report.names import read_names
+from immunoprofile.report.numbers import ratio
 from immunoprofile.report.pictures import Picture, read_pictures
 from immunoprofile.report.svg import drawing, element, mark, number, path_of
 from immunoprofile.tables import build_frame
@@ -170,11 +171,20 @@ def test_shifts__words_tell_the_change_in_percent(results):
 # -- forest
 
 
-def test_forest__adjusted_rows_are_diamonds_and_come_first(results):
+def test_forest__the_plans_own_row_stands_and_named_endpoints_come_first(results):
     chart = draw_forests(results, names_of(results), ["b", "treg"])[0]
     assert chart.anchor == "forest-group_diff"
-    assert chart.svg.count('<path class="estimate"') == 1
+    named = results.association.query("question == 'group_diff' and role == 'secondary'").iloc[0]
+    assert named["method"] == "change_score"
+    assert f">{ratio(float(named['effect']))} (" in chart.svg
+    assert '<path class="estimate"' not in chart.svg
     assert chart.svg.index("Regulatory T cells of CD4+") < chart.svg.index("B cells of Lymphocytes")
+
+
+def test_forest__adjusted_rows_are_diamonds_among_sensitivity_analyses(results):
+    chart = next(c for c in draw_forests(results, names_of(results), []) if c.anchor == "forest-group_diff-sensitivity")
+    assert chart.svg.count('<path class="estimate"') == 1
+    assert re.search(r"<title>[^<]*ANCOVA[^<]*</title>", chart.svg)
 
 
 def test_forest__estimate_and_interval_stand_at_their_effects(results):
@@ -192,7 +202,9 @@ def test_forest__estimate_and_interval_stand_at_their_effects(results):
 
 def test_forest__words_hold_p_and_its_adjustment(results):
     svg = draw_forests(results, names_of(results), [])[0].svg
-    assert re.search(r"<title>Regulatory T cells of CD4\+ T cells: [\d.]+ \(95.*p\s=.*ANCOVA</title>", svg)
+    # Three against three in perfect order: 2 of 20 relabelings are as extreme, and no 95 % interval has an end.
+    words = r"[\d.]+ \(no interval\); p\s=\s0.10, adjusted p\s=\s0.10; secondary, relabeling"
+    assert re.search(rf"<title>Regulatory T cells of CD4\+ T cells: {words}</title>", svg)
 
 
 def test_forest__ticks_are_round_and_inside():

@@ -8,6 +8,8 @@ import pandas as pd
 
 from immunoprofile.columns import POPULATIONS
 from immunoprofile.report.exports.ranges import COLUMNS, list_ranges, to_ranges_csv
+from immunoprofile.report.names import read_names
+from immunoprofile.report.ranges import tabulate_ranges
 from immunoprofile.tables import build_frame
 
 LYMPHOCYTES, T, CD4 = "CL:0000542", "CL:0000084", "CL:0000624"
@@ -52,3 +54,24 @@ def test_ranges_csv__holds_source_and_no_verdict_and_no_formula() -> None:
     assert list(read.columns) == COLUMNS
     assert read["source"].notna().all()
     assert set(read["sample_id"]) == {"'=s"}
+
+
+def test_tabulate_ranges__one_row_a_value_and_range_as_in_the_export() -> None:
+    shown = tabulate_ranges(table(), read_names(table()))
+    assert shown is not None
+    assert len(shown.rows) == len(list_ranges(table()))
+    assert "never a verdict" in shown.note
+
+
+def test_tabulate_ranges__values_stand_in_the_unit_of_their_range() -> None:
+    twice = pd.concat([table(), table().assign(sample_id="t", frac=0.5, cells_per_ul=900.0)])
+    shown = tabulate_ranges(twice, read_names(twice))
+    assert shown is not None
+    cd4 = next(r for r in shown.rows if r[0].startswith("cd4") and r[0].endswith("cells/µL"))
+    # Two samples of 800 and 900 per microlitre.
+    assert cd4[1:6] == ("BL", "2", "850", "800", "900")
+    assert "cells/uL" in cd4[6]
+
+
+def test_tabulate_ranges__a_table_without_cell_types_has_none() -> None:
+    assert tabulate_ranges(table().drop(columns="cl_id"), read_names(table())) is None

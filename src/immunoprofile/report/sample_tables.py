@@ -13,6 +13,7 @@ from immunoprofile.report.meanings import explain_flag
 from immunoprofile.report.names import Names
 from immunoprofile.report.numbers import absent, percent
 from immunoprofile.report.page_table import About, PageTable, cell, cells, codes, records, tokens
+from immunoprofile.report.ranges import tabulate_ranges
 
 _Whose = Mapping[str, tuple[str, str]]
 
@@ -29,6 +30,7 @@ def sample_tables(results: Results, names: Names) -> list[PageTable]:
         _states(results.sample_states, whose),
         _bridges(results.control_shifts, names),
         _fractions(results.populations, names),
+        tabulate_ranges(results.populations, names),
     )
     return [t for t in tables if t is not None and t.rows]
 

@@ -19,7 +19,7 @@ from immunoprofile.report.svg import drawing, element, mark, path_of
 
 WIDTH = 880
 _LEFT, _RIGHT, _TOP, _ROW, _BOTTOM = 345, 205, 26, 22, 30
-_ROLES = ("primary", "secondary", "sensitivity", "exploratory")
+_ROLES = ("primary", "secondary", "exploratory", "sensitivity")
 
 Row = Mapping[str, Any]
 
@@ -57,7 +57,10 @@ def _sensitivity(rows: Sequence[Row], names: Names) -> list[Chart]:
         other = [r for r in rows if r["question"] == question and r["role"] == "sensitivity"]
         drawn = [r for r in (*plan, *other) if _usable(r["effect"])]
         if plan and other and drawn:
-            words = "The plan's own answer first, in bold; then the same question asked otherwise, for comparison only."
+            words = (
+                "The plan's own answer first, in bold; then the same question asked otherwise, for comparison only. "
+                "Diamonds are adjusted for baseline (ANCOVA), circles are not."
+            )
             unasked = len(plan) + len(other) - len(drawn)
             charts.append(
                 _chart(f"{question}-sensitivity", f"{title}: sensitivity analyses", words, drawn, unasked, names)
@@ -66,7 +69,7 @@ def _sensitivity(rows: Sequence[Row], names: Names) -> list[Chart]:
 
 
 def _chosen(rows: Sequence[Row], place: Mapping[str, int]) -> list[Row]:
-    """One row a quantity, the adjusted one where there is one; sensitivity analyses that ask otherwise are left out."""
+    """One row a quantity: the plan's own answer, never a sensitivity analysis in its place."""
     found: dict[tuple[str, ...], Row] = {}
     for row in sorted(rows, key=_preference):
         if absent(row.get("sensitivity")):
@@ -79,10 +82,10 @@ def _key(row: Row) -> tuple[str, ...]:
     return tuple(str(row[c]) for c in ("pop_id", "denom_id", "scale"))
 
 
-def _preference(row: Row) -> tuple[bool, int]:
-    """The adjusted row first, then by role."""
+def _preference(row: Row) -> tuple[int, bool]:
+    """By role; of several with one role the adjusted row first, if it has an estimate."""
     usable = str(row["method"]).startswith("ancova") and not absent(row["effect"])
-    return not usable, _ROLES.index(str(row["role"]))
+    return _ROLES.index(str(row["role"])), not usable
 
 
 def _chart(question: str, title: str, words: str, rows: Sequence[Row], undrawn: int, names: Names) -> Chart:
@@ -145,7 +148,7 @@ def _label(row: Row, names: Names, *, otherwise: bool) -> str:
 def _row(row: Row, y: float, span: tuple[float, float], names: Names, *, otherwise: bool) -> Markup:
     role = str(row["role"])
     adjusted = str(row["method"]).startswith("ancova")
-    bold = role in {"primary", "secondary"} or (adjusted and not otherwise)
+    bold = role in {"primary", "secondary"}
     what = _label(row, names, otherwise=otherwise)
     x = _x(float(row["effect"]), span)
     parts: list[str] = [element("text", _cut(what, 58), x=0, y=y + 4, class_="small bold" if bold else "small")]
