@@ -231,3 +231,10 @@ def test_render_response__without_a_definition_is_no_error():
 def test_render_response__nobody_evaluable_has_no_rate(small):
     frame = build_frame(RESPONSE, [small.response("A", "NE")])
     assert "Evaluable subjects (iwg-2009): none, no rate." in " ".join(render_response(frame))
+
+
+def test_summary__a_sample_is_counted_once_however_often_a_rule_asks(results):
+    row = {"sample_id": "P1-BL", "rule_id": "gate_fallback", "level": "warn", "flag": "GATE_FALLBACK", "value": 1.0,
+           "threshold": 0.0, "detail": "the fallback was used"}  # fmt: skip
+    asked = build_frame(TABLES["samples_qc"], [row | {"item": gate} for gate in ("CD4", "CD8")])
+    assert "warn GATE_FALLBACK in 1 of 1 sample (P1-BL);" in text_of(replace(results, samples_qc=asked))

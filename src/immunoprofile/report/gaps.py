@@ -177,8 +177,10 @@ def _quality(samples_qc: pd.DataFrame) -> Iterator[str]:
         worst = group.loc[(group["value"] - group["threshold"]).abs().idxmax()]
         limit = "" if absent(worst["threshold"]) else f", limit {worst['threshold']:.4g}"
         kept = " Their rows carry the flag and stay in the analysis." if level == "fail" else ""
+        # A rule may ask several times in one sample: of each gate, of each marker.
+        struck = list(dict.fromkeys(printable(s, 60) for s in group["sample_id"]))
         yield (
-            f"{level} {printable(flag)} in {len(group)} of {counted(total, 'sample')} "
-            f"({listed([printable(s, 60) for s in group['sample_id']], 4)}); furthest {worst['value']:.4g}{limit}. "
+            f"{level} {printable(flag)} in {len(struck)} of {counted(total, 'sample')} "
+            f"({listed(struck, 4)}); furthest {worst['value']:.4g}{limit}. "
             f"{printable(worst['detail'])}.{kept}"
         )
