@@ -114,7 +114,7 @@ def test_outcome__of_each_error(error, outcome):
 
 
 def test_outcome__codes_are_those_that_other_programs_rely_on():
-    assert [int(o) for o in Outcome] == [0, 1, 2, 3, 5, 6, 7, 130]
+    assert [int(o) for o in Outcome] == [0, 1, 2, 3, 4, 5, 6, 7, 130]
 
 
 def test_error__is_one_line_on_standard_error(immunoprofile, failing):

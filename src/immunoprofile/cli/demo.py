@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 
 from immunoprofile.cli.console import show, tell
+from immunoprofile.cli.flags import outcome_with_flags
 from immunoprofile.cli.options import jobs_option, out_option, verbosity_options
-from immunoprofile.cli.run import outcome_of_results, run_and_report, show_results
+from immunoprofile.cli.run import run_and_report, show_results
 from immunoprofile.errors import OutputError
 
 _SUBJECTS = 18
@@ -37,7 +38,7 @@ def demo(context: click.Context, out: Path, force: bool, jobs: int | None) -> No
     show(
         "", f"Study:  {out / 'study.toml'}", f"Tables: {out / 'results'}", f"Report: {out / 'results' / 'report.html'}"
     )
-    context.exit(outcome_of_results(results))
+    context.exit(outcome_with_flags(results, fail_on_flag=False))
 
 
 def _cohort(out: Path, *, force: bool, jobs: int | None) -> Path:

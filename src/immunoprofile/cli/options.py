@@ -70,6 +70,12 @@ run_json_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, for programs.")
 
 
+fail_on_flag_option = click.option(
+    "--fail-on-flag", is_flag=True,
+    help="Exit code 4 where a row of populations carries a flag, or a check of the laboratory warned or failed.",
+)  # fmt: skip
+
+
 deidentify_option = click.option(
     "--deidentify", "key", type=click.Path(path_type=Path), metavar="KEYFILE",
     help="Write codes under this key for names, shift dates, and leave paths, notes and messages out.",

@@ -16,6 +16,8 @@ class Outcome(IntEnum):
     """Arguments, study, sheet or template are wrong, or a folder is taken or locked: nothing was done."""
     PARTIAL = 3
     """Finished, but some files, samples or subjects failed; they are listed."""
+    FLAGGED = 4
+    """Finished without failures, and ``--fail-on-flag`` found a flag; they are listed."""
     TEST_FAILED = 5
     """A template does not do what its tests say."""
     UNFINISHED = 6

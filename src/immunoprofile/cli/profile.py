@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from immunoprofile.cli.console import tell
+from immunoprofile.cli.flags import outcome_with_flags
 from immunoprofile.cli.hands import open_hands
 from immunoprofile.cli.options import (
     deidentify_option,
     dry_run_option,
+    fail_on_flag_option,
     file_argument,
     force_option,
     jobs_option,
@@ -23,7 +25,7 @@ from immunoprofile.cli.options import (
     verbosity_options,
     workers_option,
 )
-from immunoprofile.cli.run import outcome_of_results, show_forecast, show_results, shown_folder, tell_if_again
+from immunoprofile.cli.run import show_forecast, show_results, shown_folder, tell_if_again
 
 if TYPE_CHECKING:
     from immunoprofile.cohort.schedule import Workers
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 @force_option
 @strictness_option
 @deidentify_option
+@fail_on_flag_option
 @run_json_option
 @verbosity_options
 @click.pass_context
@@ -63,6 +66,7 @@ def profile(
     force: bool,
     strictness: str,
     key: Path | None,
+    fail_on_flag: bool,
     as_json: bool,
 ) -> None:
     """Gate samples and write population tables, without clinical data.
@@ -92,4 +96,4 @@ def profile(
     tell_if_again(results)
     tell(f"Tables: {shown_folder(out, key)}")
     show_results(replace(results, folder=shown_folder(out, key)), as_json=as_json)
-    context.exit(outcome_of_results(results))
+    context.exit(outcome_with_flags(results, fail_on_flag=fail_on_flag))

@@ -10,10 +10,12 @@ import click
 
 from immunoprofile.cli.console import complain, shortened, show, show_json, tell
 from immunoprofile.cli.failures import describe_failures
+from immunoprofile.cli.flags import outcome_with_flags
 from immunoprofile.cli.hands import open_hands
 from immunoprofile.cli.options import (
     deidentify_option,
     dry_run_option,
+    fail_on_flag_option,
     file_argument,
     force_option,
     jobs_option,
@@ -24,7 +26,6 @@ from immunoprofile.cli.options import (
     verbosity_options,
     workers_option,
 )
-from immunoprofile.cli.outcomes import Outcome
 
 if TYPE_CHECKING:
     from immunoprofile.cohort import Forecast, Results
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 @force_option
 @strictness_option
 @deidentify_option
+@fail_on_flag_option
 @run_json_option
 @verbosity_options
 @click.pass_context
@@ -56,6 +58,7 @@ def run(
     force: bool,
     strictness: str,
     key: Path | None,
+    fail_on_flag: bool,
     as_json: bool,
 ) -> None:
     """Profile a whole study: the main job.
@@ -73,7 +76,7 @@ def run(
     shown = shown_folder(folder, key)
     tell(f"Tables: {shown}", f"Report: {shown / 'report.html'}")
     show_results(replace(results, folder=shown), as_json=as_json)
-    context.exit(outcome_of_results(results))
+    context.exit(outcome_with_flags(results, fail_on_flag=fail_on_flag))
 
 
 def shown_folder(folder: Path, key: Path | None) -> Path:
@@ -163,11 +166,6 @@ def show_results(results: Results, *, as_json: bool) -> None:
         show(*([""] if table else []), *table)
     failed = describe_failures(results.failures.to_dict("records"))
     complain(*shortened(failed, "kinds of failures"))
-
-
-def outcome_of_results(results: Results) -> Outcome:
-    """Done, or finished with failures."""
-    return Outcome.DONE if results.failures.empty else Outcome.PARTIAL
 
 
 def describe_results(results: Results) -> dict[str, Any]:
