@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from immunoprofile.cli.outcomes import Outcome
 from immunoprofile.gating import load_template
 from immunoprofile.scales import Logicle
 from immunoprofile.study.plan import StudyPlan
@@ -59,3 +60,9 @@ def test_readme__its_figures_are_the_benchmarks_own(checkout: Path) -> None:
         line = next(line for line in text.splitlines() if line.startswith(f"| {sum(ours.values())} {kind}"))
         assert f"| {ours[wanted]} {wanted}" in line
         assert f"| {theirs[wanted]} {wanted}" in line
+
+
+def test_readme__every_exit_code_is_named(checkout: Path) -> None:
+    text = " ".join((checkout / "README.md").read_text().split())
+    named = text.partition("Exit codes: ")[2].partition(". ##")[0].split(" · ")
+    assert [int(part.split()[0]) for part in named] == [int(outcome) for outcome in Outcome]
