@@ -26,10 +26,10 @@ RULES = {
     "malformed": "R1 R2 R3 R4 R5 T1 T2 T3 T5 T7 T9 T10 D1 D2 D3 D4 D6 D7 D8 D9 S1 1.6",
 }
 
-# Codes that no bytes can earn: they need a system that refuses, a file that changes, or a question about DATA.
+# Codes that no bytes can earn: they need a system or a store that refuses, a file that changes, a question about DATA.
 NOT_OF_BYTES = {
     "FCS-MISSING", "FCS-PERMISSION", "FCS-NOT-REGULAR", "FCS-ACCESS", "FCS-CHANGED", "FCS-INT-EXACT", "FCS-DTYPE-MIXED",
-    "FCS-DATASETS", "FCS-COMP",
+    "FCS-DATASETS", "FCS-COMP", "FCS-URL", "FCS-URL-SHORT",
 }  # fmt: skip
 
 ZOO = {file.name: file for file in build_zoo()}
