@@ -162,6 +162,19 @@ def test_browser__page_is_never_wider_than_the_window(browser, results, pictured
         save_screenshot(browser, Path(folder) / f"report-{width}-{'dark' if dark else 'light'}.png")
 
 
+def test_browser__nothing_is_cut_off_on_paper(browser, results, pictured):
+    # 760 points: A4 between its margins.
+    browser.open(write_report(results, pictured), width=760)
+    browser.call("Emulation.setEmulatedMedia", media="print")
+    browser.run("dispatchEvent(new Event('beforeprint')); 1")
+    wide = "[...document.querySelectorAll('table')].filter((t) => t.getBoundingClientRect().right > 760).length"
+    opened = browser.run("document.getElementById('association').open")
+    found = browser.run(wide)
+    browser.call("Emulation.setEmulatedMedia", media="")
+    assert opened
+    assert found == 0
+
+
 def save_screenshot(browser: Browser, path: Path) -> None:
     import base64
 
