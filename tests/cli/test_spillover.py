@@ -10,16 +10,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from drawn_controls import DETECTORS, TRUTH, write_control, write_set
-from immunoprofile.cli.program import Program
-from immunoprofile.cli.spillover import spillover as spillover_verb
+from immunoprofile.cli import program
 from immunoprofile.provenance import digest_of_file
 from immunoprofile.spillover import read_spillover
 
 
 @pytest.fixture
 def run() -> Callable[..., Result]:
-    """Run the verb as the program does; standard output and standard error apart."""
-    program = Program("immunoprofile", {"spillover": spillover_verb})
+    """Run the verb; standard output and standard error apart."""
     return lambda *arguments: CliRunner().invoke(program, ["spillover", *map(str, arguments)])
 
 
