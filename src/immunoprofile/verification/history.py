@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from immunoprofile.cohort.declared import JOINED, LOCKED
-from immunoprofile.cohort.journal import JOURNAL, check_journal
+from immunoprofile.cohort.journal import FINISHED, JOURNAL, check_journal
 from immunoprofile.errors import printable
 
-_FINISHED = "run-finished"
-_EVENTS = {"run-started", "sample-done", "sample-failed", LOCKED, JOINED, "run-stopped", _FINISHED}
+_EVENTS = {"run-started", "sample-done", "sample-failed", LOCKED, JOINED, "run-stopped", FINISHED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ def check_history(folder: Path, manifest_sha256: str) -> History:
 
 
 def _of_manifest(n_lines: int, broken: list[str], entries: list[dict[str, Any]], sha256: str) -> History:
-    if entries[-1].get("event") != _FINISHED:
+    if entries[-1].get("event") != FINISHED:
         return History(n_lines, (*broken, "it does not end with a run that finished"))
     noted = entries[-1].get("manifest_sha256")
     if noted is None:
