@@ -25,7 +25,7 @@ _FORMATS = ("wide", "xpt", "stata", "cp", "immport", "h5ad", "loaders", "r", "sa
 @click.option(
     "--study", type=click.Path(path_type=Path), metavar="STUDY.toml", help="For h5ad: the study with the FCS files."
 )
-@out_option("Folder for the files.  [default: DIR/export]")
+@out_option("Folder for the files.  [default: DIR/export]", own_guard=True)
 @click.option("--force", is_flag=True, help="Write over files that exist.")
 @verbosity_options
 def export(folder: Path, target: str, study: Path | None, out: Path | None, force: bool) -> None:
@@ -33,19 +33,19 @@ def export(folder: Path, target: str, study: Path | None, out: Path | None, forc
 
     What the format cannot carry is said on standard error.
     """  # fmt: skip
+    from immunoprofile.cohort.coded import refuse_names_among_codes
     from immunoprofile.report import load_results
     from immunoprofile.report.exports import export_results
 
     to = folder / "export" if out is None else out
+    # AnnData files are made of the study's own files, and hold its names.
+    refuse_names_among_codes(to, made_of=None if target == "h5ad" else folder)
     if target == "h5ad":
         from immunoprofile.report.exports import export_events
         from immunoprofile.study import load_study
-        from immunoprofile.study.deidentify import refuse_coded_folder
 
         if study is None:
             raise click.UsageError("--to h5ad needs --study: events are in the FCS files, not in the results.")
-        if to.resolve().is_relative_to(folder.resolve()):
-            refuse_coded_folder(folder, "AnnData files hold the names of the study: give another folder with --out.")
         done = export_events(load_study(study), to, force=force)
     else:
         done = export_results(load_results(folder), target, to, force=force)

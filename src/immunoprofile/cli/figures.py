@@ -17,7 +17,7 @@ from immunoprofile.cli.options import file_argument, out_option, verbosity_optio
     help="svg and pdf keep text as text; png has 300 dots an inch.",
 )  # fmt: skip
 @click.option("--sample", metavar="SAMPLE", help="Whose gates to show.  [default: the first of the first subject]")
-@out_option("Folder for the figures.  [default: DIR/figures]")
+@out_option("Folder for the figures.  [default: DIR/figures]", own_guard=True)
 @click.option("--force", is_flag=True, help="Write over figures that exist.")
 @verbosity_options
 def figures(folder: Path, kind: str, sample: str | None, out: Path | None, force: bool) -> None:
@@ -26,12 +26,13 @@ def figures(folder: Path, kind: str, sample: str | None, out: Path | None, force
     Changes before and after, estimates with intervals, platelets over time, and the gates of one sample; a text with n
     and method beside each. What cannot be drawn is said on standard error.
     """
+    from immunoprofile.cohort.coded import refuse_names_among_codes
     from immunoprofile.figures import write_figures
     from immunoprofile.report import load_results
 
-    drawn = write_figures(
-        load_results(folder), folder, folder / "figures" if out is None else out, kind, sample=sample, force=force
-    )
+    to = folder / "figures" if out is None else out
+    refuse_names_among_codes(to, made_of=folder)
+    drawn = write_figures(load_results(folder), folder, to, kind, sample=sample, force=force)
     for note in drawn.notes:
         tell(f"Note: {note}.")
     for path in drawn.paths:

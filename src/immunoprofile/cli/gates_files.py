@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from immunoprofile.cli.console import complain, show, tell
-from immunoprofile.cli.options import file_argument, verbosity_options
+from immunoprofile.cli.options import file_argument, out_option, verbosity_options
 from immunoprofile.cli.outcomes import Outcome
 from immunoprofile.errors import InputError, printable
 
@@ -25,9 +25,7 @@ _OVERRIDES = ("sample_id", "gate", "dx", "dy", "geometry", "who", "date", "reaso
 
 @click.command("import")
 @file_argument("source", "FILE")
-@click.option(
-    "--out", type=click.Path(path_type=Path), required=True, metavar="FILE.toml", help="The template to write."
-)
+@out_option("The template to write.", required=True, metavar="FILE.toml")
 @click.option(
     "--binning", type=click.Choice(["flowjo", "none"]), default="flowjo", show_default=True,
     help="Of a workspace: count outlines on FlowJo's grid, as FlowJo does, or as they are drawn.",
@@ -109,7 +107,7 @@ def _write_overrides(deviations: Sequence[Deviation], path: Path, template: Gati
 
 @click.command("export")
 @click.argument("template", metavar="ID|PATH")
-@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The file to write.")
+@out_option("The file to write.", required=True, metavar="FILE")
 @click.option(
     "--panel", type=click.Path(path_type=Path), metavar="FILE.fcs",
     help="Write the detectors that this file has the markers on; Gating-ML knows detectors only.",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from immunoprofile.cli.console import show
-from immunoprofile.cli.options import verbosity_options
+from immunoprofile.cli.options import no_codes_there, verbosity_options
 from immunoprofile.errors import printable
 
 
 @click.command("lock")
-@click.argument("path", metavar="FILE.toml")
+@click.argument("path", metavar="FILE.toml", callback=no_codes_there)
 @click.option("--who", required=True, metavar="NAME", help="Who stands for this template.")
 @click.option("--force", is_flag=True, help="Replace the lock of an earlier version.")
 @verbosity_options

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from immunoprofile.cli.console import complain, shortened, show, show_json, show_progress, show_table
-from immunoprofile.cli.options import json_option, verbosity_options
+from immunoprofile.cli.options import json_option, no_codes_there, verbosity_options
 from immunoprofile.cli.outcomes import Outcome
 from immunoprofile.errors import printable
 
@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     help="With --mutate: exit code 5 where a smaller share of the moves is noticed.",
 )  # fmt: skip
 @click.option(
-    "--junit", type=click.Path(path_type=Path), metavar="FILE.xml", help="Write the verdicts as JUnit XML too."
-)
+    "--junit", type=click.Path(path_type=Path), metavar="FILE.xml", callback=no_codes_there,
+    help="Write the verdicts as JUnit XML too.",
+)  # fmt: skip
 @click.option(
     "--propose", type=click.Path(path_type=Path), metavar="FILE.fcs",
     help="Print a [[test]] block with the counts of this file now, for a person to check and to put into the template.",

@@ -12,7 +12,7 @@ from immunoprofile.errors import printable
 
 
 @click.command()
-@file_argument("folder", "DIR")
+@file_argument("folder", "DIR", written=True)
 @click.option(
     "--panel", metavar="FILE|MARKERS",
     help='An FCS file of the panel, or its markers: "CD3, CD4, CD25, CD127". The shipped template that fits best is '

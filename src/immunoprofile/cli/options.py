@@ -34,12 +34,26 @@ def verbosity_options(verb: Verb) -> Verb:
     return verbose(quiet(verb))
 
 
-def out_option(help_text: str, *, required: bool = False, default: str | None = None) -> Callable[[Verb], Verb]:
-    """``--out DIR``, where results go."""
-    folder = click.Path(path_type=Path)
-    if required:
-        return click.option("--out", type=folder, required=True, metavar="DIR", help=help_text)
-    return click.option("--out", type=folder, default=default, metavar="DIR", help=help_text)
+Place = TypeVar("Place", str, Path, None)
+
+
+def no_codes_there(_: click.Context, __: click.Parameter, path: Place) -> Place:
+    """The callback of every place to write: it must not lie in results under codes, where names would be written."""
+    if path is not None:
+        from immunoprofile.cohort.coded import refuse_names_among_codes
+
+        refuse_names_among_codes(Path(path))
+    return path
+
+
+def out_option(
+    help_text: str, *, required: bool = False, default: str | None = None, metavar: str = "DIR", own_guard: bool = False
+) -> Callable[[Verb], Verb]:
+    """``--out``, where results go; never into results under codes, unless the verb itself looks after names."""
+    return click.option(
+        "--out", type=click.Path(path_type=Path), required=required, default=default, metavar=metavar, help=help_text,
+        callback=None if own_guard else no_codes_there,
+    )  # fmt: skip
 
 
 jobs_option = click.option(
@@ -82,6 +96,8 @@ deidentify_option = click.option(
 )  # fmt: skip
 
 
-def file_argument(name: str, metavar: str) -> Callable[[Verb], Verb]:
-    """A path; whether it can be read is said by the library, with a remedy."""
-    return click.argument(name, type=click.Path(path_type=Path), metavar=metavar)
+def file_argument(name: str, metavar: str, *, written: bool = False) -> Callable[[Verb], Verb]:
+    """A path; whether it can be read is said by the library, with a remedy. Names are `written` there, or not."""
+    return click.argument(
+        name, type=click.Path(path_type=Path), metavar=metavar, callback=no_codes_there if written else None
+    )

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     help="Gates that stand elsewhere in single samples.",
 )  # fmt: skip
 @click.option("--counts-only", is_flag=True, help="Leave intensities and pictures out.")
-@out_option("Folder for the tables.", required=True)
+@out_option("Folder for the tables.", required=True, own_guard=True)
 @jobs_option
 @workers_option
 @scheduler_option

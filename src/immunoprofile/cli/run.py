@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @file_argument("study", "STUDY.toml")
-@out_option("Folder for the results.  [default: results, beside STUDY.toml]")
+@out_option("Folder for the results.  [default: results, beside STUDY.toml]", own_guard=True)
 @jobs_option
 @workers_option
 @scheduler_option

@@ -8,12 +8,12 @@ from pathlib import Path
 import click
 
 from immunoprofile.cli.console import show, show_json, tell
-from immunoprofile.cli.options import force_option, json_option, verbosity_options
+from immunoprofile.cli.options import force_option, json_option, out_option, verbosity_options
 from immunoprofile.cli.outcomes import Outcome
 
 
 @click.command()
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Also write the text to this file.")
+@out_option("Also write the text to this file.", metavar="FILE")
 @force_option
 @json_option
 @verbosity_options

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from immunoprofile.cli.console import WIDTH, show, show_json, show_table, tell
-from immunoprofile.cli.options import file_argument, json_option, verbosity_options
+from immunoprofile.cli.options import file_argument, json_option, out_option, verbosity_options
 from immunoprofile.errors import Problem, StudyError, closest, printable
 
 if TYPE_CHECKING:
@@ -22,10 +22,7 @@ _COLUMNS = ("file", "detector", "note")
 
 @click.command()
 @file_argument("controls", "CONTROLS.csv")
-@click.option(
-    "--out", type=click.Path(path_type=Path), required=True, metavar="FILE",
-    help="Matrix as CSV; what it was made from stands beside it as FILE.json.",
-)  # fmt: skip
+@out_option("Matrix as CSV; what it was made from stands beside it as FILE.json.", required=True, metavar="FILE")
 @click.option("--force", is_flag=True, help="Write over an earlier matrix.")
 @json_option
 @verbosity_options

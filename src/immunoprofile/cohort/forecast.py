@@ -29,7 +29,7 @@ from immunoprofile.gating import GatingTemplate, load_template
 from immunoprofile.gating.automatic import has_automatic_gates
 from immunoprofile.platelets import load_rule
 from immunoprofile.study import Sample, Study
-from immunoprofile.study.deidentify import deidentify_study
+from immunoprofile.study.deidentify import deidentify_study, mark_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def foresee_study(
     thawed = thaw_study(study, templates)
     if key is not None:
         study, thawed = deidentify_study(study, key), code_thawed(thawed, study, key)
-    prepare_folder(out, force=force)
+    prepare_folder(out, force=force, mark=None if key is None else mark_of(key))
     samples = [(s, templates[s.panel or ""]) for s in study.samples if s.control is None]
     tabling = study_tabling(study, templates, [s for s, _ in samples])
     basis = study_basis(
@@ -95,7 +95,7 @@ def foresee_samples(
     loaded = load_template(template)
     samples, moved = list_samples(samples, loaded, overrides, key)
     basis = list_basis(samples, loaded, overrides, moved, strictness, counts_only=counts_only)
-    prepare_folder(out, force=force)
+    prepare_folder(out, force=force, mark=None if key is None else mark_of(key))
     tabling = list_tabling(samples, loaded, counts_only=counts_only)
     setting = Setting("", strictness, tabling.settings, tabling.rules, counts_only)
     return _foresee(out, basis, [(s, loaded) for s in samples], tabling, setting, Cuts(overrides=moved))

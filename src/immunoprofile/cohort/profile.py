@@ -90,8 +90,9 @@ def profile_cohort(  # noqa: PLR0913 -- every option of a run, all but the first
     key = None if deidentify is None else read_key(deidentify, out)
     if key is not None:
         study, thawed = deidentify_study(study, key), code_thawed(thawed, study, key)
-    prepare_folder(folder, force=force)
-    with open_workplace(folder, private=key is not None, study_id=study.id) as place:
+    mark = None if key is None else mark_of(key)
+    prepare_folder(folder, force=force, mark=mark)
+    with open_workplace(folder, mark=mark, study_id=study.id) as place:
 
         def work() -> Results:
             return profile_study(study, templates, thawed, replace(hands, place=place), strictness=strictness)
@@ -131,10 +132,11 @@ def profile_samples(  # noqa: PLR0913 -- every option of a run, all but the firs
     loaded = load_template(template)
     samples, moved = list_samples(samples, loaded, overrides, key)
     basis = list_basis(samples, loaded, overrides, moved, strictness, counts_only=counts_only)
-    prepare_folder(folder, force=force)
+    mark = None if key is None else mark_of(key)
+    prepare_folder(folder, force=force, mark=mark)
     tabling = list_tabling(samples, loaded, counts_only=counts_only)
     inputs = {} if overrides is None else {"overrides": digest_of_file(overrides)}
-    with open_workplace(folder, private=key is not None, template=loaded.id) as place:
+    with open_workplace(folder, mark=mark, template=loaded.id) as place:
         used = replace(hands or Hands(), place=place)
 
         def work() -> Results:

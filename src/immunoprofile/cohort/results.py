@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from immunoprofile.cohort.coded import refuse_other_names
 from immunoprofile.cohort.journal import JOURNAL
 from immunoprofile.cohort.lock import LOCK
 from immunoprofile.columns import TABLES
@@ -89,14 +90,21 @@ def table_names() -> tuple[str, ...]:
     return _STAGES
 
 
-def prepare_folder(folder: Path, *, force: bool = False) -> None:
+def prepare_folder(folder: Path, *, force: bool = False, mark: str | None = None) -> None:
     """Make sure that results may be written here; nothing is made yet.
+
+    Parameters
+    ----------
+    mark
+        Of the key under which codes are written for names (`coded.refuse_other_names`).
 
     Raises
     ------
     OutputError
-        The folder holds something that is not results of this program (unless `force`), or cannot be made.
+        The folder holds something that is not results of this program (unless `force`), or results with other names
+        (whatever `force` says), or cannot be made.
     """
+    refuse_other_names(folder, mark)
     try:
         there = folder.exists()
         own = any((folder / name).exists() for name in (MANIFEST, JOURNAL))

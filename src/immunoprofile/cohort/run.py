@@ -36,7 +36,7 @@ from immunoprofile.gating import GatingTemplate
 from immunoprofile.platelets import Rule, judge_platelets, load_rule
 from immunoprofile.provenance import digest_of_bytes, digest_of_value
 from immunoprofile.study import Study
-from immunoprofile.study.deidentify import deidentify_study, read_key
+from immunoprofile.study.deidentify import deidentify_study, mark_of, read_key
 from immunoprofile.tables import build_frame, sort_frame, to_csv
 
 
@@ -98,8 +98,9 @@ def run_by_hands(
     thawed = thaw_study(study, templates)
     if key is not None:
         study, thawed = deidentify_study(study, key), code_thawed(thawed, study, key)
-    prepare_folder(folder, force=force)
-    with open_workplace(folder, private=key is not None, study_id=study.id) as place:
+    mark = None if key is None else mark_of(key)
+    prepare_folder(folder, force=force, mark=mark)
+    with open_workplace(folder, mark=mark, study_id=study.id) as place:
 
         def work() -> Results:
             results = profile_study(study, templates, thawed, replace(hands, place=place), strictness=strictness)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from immunoprofile.cohort.coded import refuse_other_names
 from immunoprofile.cohort.journal import FINISHED, Journal
 from immunoprofile.cohort.lock import hold_folder, remove_stale
 from immunoprofile.cohort.results import MANIFEST
@@ -22,7 +23,6 @@ from immunoprofile.cohort.store import WORK, Store
 from immunoprofile.errors import OutputError
 from immunoprofile.fcs import FcsFile, RemoteFile, digest_of_fcs, version_of
 from immunoprofile.provenance import digest_of_file, digest_of_value, write_json
-from immunoprofile.study.deidentify import is_coded_folder, refuse_coded_folder, refuse_named_folder
 
 _FILES = "files.json"
 
@@ -114,26 +114,27 @@ def view_workplace(folder: Path) -> Workplace:
 
 
 @contextlib.contextmanager
-def open_workplace(folder: Path, *, private: bool = False, **facts: Any) -> Iterator[Workplace]:
+def open_workplace(folder: Path, *, mark: str | None = None, **facts: Any) -> Iterator[Workplace]:
     """Work in a results folder: locked against other runs, journal begun, and ended whatever happens.
 
     Parameters
     ----------
-    private
-        As in `Workplace`; noted in the journal as ``deidentified``.
+    mark
+        Of the key, where codes are written for names: noted in the journal as ``deidentified``, and nothing is
+        written that says where files lie (`Workplace.private`).
     facts
         What the journal says of the run beside.
 
     Raises
     ------
     OutputError
-        Another run holds the folder, or it cannot be written or read.
+        Another run holds the folder, or it cannot be written or read, or holds other names (`cohort.coded`).
     """
-    # A coded folder is not signed: a run that it refuses must not leave its host behind either.
-    with _named(folder), hold_folder(folder, signed=not (private or is_coded_folder(folder))):
-        (refuse_named_folder if private else refuse_coded_folder)(folder)
-        place = replace(view_workplace(folder), private=private)
-        place.journal.note("run-started", **facts, **({"deidentified": True} if private else {}))
+    with _named(folder), hold_folder(folder, signed=mark is None):
+        # Once more: another run may have begun here meanwhile.
+        refuse_other_names(folder, mark)
+        place = replace(view_workplace(folder), private=mark is not None)
+        place.journal.note("run-started", **facts, **({} if mark is None else {"deidentified": mark}))
         try:
             yield place
         except BaseException as problem:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -26,7 +25,7 @@ from typing import Any
 
 import pandas as pd
 
-from immunoprofile.errors import OutputError, StudyError
+from immunoprofile.errors import StudyError
 from immunoprofile.study.load import Study
 from immunoprofile.study.overrides import Overrides
 from immunoprofile.study.samples import Sample
@@ -223,64 +222,3 @@ def withhold_reasons(unanswered: pd.DataFrame) -> pd.DataFrame:
     """The table `checks_unanswered` without what was said of single stains: it names files and quotes them."""
     quoting = unanswered["rule_id"].isin(_QUOTING)
     return unanswered.assign(reason=unanswered["reason"].mask(quoting, f"a control cannot be used. {_WITHHELD}"))
-
-
-def refuse_named_folder(folder: Path) -> None:
-    """Refuse a folder in which a run with names has worked: its journal and kept results would give them away.
-
-    Raises
-    ------
-    OutputError
-        The journal has a run that was not noted as ``deidentified``, or cannot be read.
-
-    Notes
-    -----
-    Call it before the run, which then notes ``deidentified=True`` where it begins.
-    """
-    path = folder / "journal.jsonl"
-    try:
-        lines = path.read_bytes().splitlines() if path.exists() else []
-        starts = [entry for line in lines if (entry := _entry(line)).get("event") == "run-started"]
-    except OSError:
-        starts = [{}]
-    if any(entry.get("deidentified") is not True for entry in starts):
-        raise OutputError(
-            "holds results with names, which a de-identified run beside them would not hide",
-            path=folder,
-            code="OUTPUT-EXISTS",
-            remedy="Give a new folder with --out.",
-        )
-
-
-def refuse_coded_folder(folder: Path, remedy: str = "Give --deidentify KEYFILE, or a new folder with --out.") -> None:
-    """Refuse a folder whose first run was de-identified: a run with names would undo it.
-
-    Raises
-    ------
-    OutputError
-        It was.
-    """
-    if is_coded_folder(folder):
-        raise OutputError(
-            "holds de-identified results, and this run would write names beside them",
-            path=folder,
-            code="OUTPUT-EXISTS",
-            remedy=remedy,
-        )
-
-
-def is_coded_folder(folder: Path) -> bool:
-    """Was the first run in a folder de-identified?"""
-    path = folder / "journal.jsonl"
-    if not path.is_file():
-        return False
-    with path.open("rb") as stream:
-        return _entry(stream.readline()).get("deidentified") is True
-
-
-def _entry(line: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(line)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
