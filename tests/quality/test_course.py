@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from immunoprofile.gating import Quality, load_template
-from immunoprofile.kernels.quality import count_bits, count_block
+from immunoprofile.kernels.quality import begin_bins, count_bits, count_block
 from immunoprofile.quality import load_quality_rules, survey_events
 from immunoprofile.quality.clock import read_clock, read_flow
 from immunoprofile.quality.removal import outlying_ratio, remove_events
 from immunoprofile.quality.segments import find_drift
-from immunoprofile.quality.survey import CUTS, Watched
+from immunoprofile.quality.survey import CUTS, Watched, place_events
 
 RULES = load_quality_rules()
 N = 20_000
@@ -230,22 +230,42 @@ def twin_counts(values, bins, cuts, n_bins):
 
 
 @settings(deadline=None, max_examples=50)
-@given(data=st.data(), n=st.integers(1, 60), n_channels=st.integers(1, 4), n_cuts=st.integers(0, 5))
-def test_count_block__is_its_plain_twin(data, n: int, n_channels: int, n_cuts: int) -> None:
+@given(data=st.data(), n=st.integers(1, 60), n_channels=st.integers(1, 4))
+def test_count_block__is_its_plain_twin(data, n: int, n_channels: int) -> None:
     number = st.one_of(st.integers(-3, 3).map(float), st.just(np.nan))
     rows = st.lists(st.lists(number, min_size=n, max_size=n), min_size=n_channels, max_size=n_channels)
     values = np.array(data.draw(rows))
-    edges = st.lists(st.integers(-3, 3).map(float), min_size=n_cuts, max_size=n_cuts).map(sorted)
-    cuts = np.array([data.draw(edges) for _ in range(n_channels)]).reshape(n_channels, n_cuts)
+    edges = st.lists(st.integers(-3, 3).map(float), min_size=len(CUTS), max_size=len(CUTS)).map(sorted)
+    cuts = np.array([data.draw(edges) for _ in range(n_channels)])
     bins = np.array(data.draw(st.lists(st.integers(0, 2), min_size=n, max_size=n)), dtype=np.int32)
     low, high = np.full(n_channels, -2.0), np.full(n_channels, 2.0)
-    counts = np.zeros((3, n_channels, n_cuts + 1), dtype=np.int64)
+    counts = np.zeros((3, n_channels, len(CUTS) + 1), dtype=np.int64)
     at_margin, margins = np.zeros(n, np.uint8), np.zeros(n_channels, np.int64)
     count_block(values, bins, cuts, low, high, counts, at_margin, margins)
     ends = (values <= -2) | (values >= 2)
     assert np.array_equal(counts, twin_counts(values, bins, cuts, 3))
     assert np.array_equal(margins, ends.sum(axis=1))
     assert np.array_equal(at_margin.astype(bool), ends.any(axis=0))
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    steps=st.lists(st.one_of(st.just(0.0), st.floats(0.0, 5.0)), min_size=1, max_size=80),
+    start=st.floats(-100.0, 100.0),
+    width=st.floats(0.01, 20.0),
+)
+def test_begin_bins__holds_the_events_that_division_puts_there(steps: list[float], start: float, width: float) -> None:
+    time = start + np.cumsum(steps)
+    places = np.floor((time - time[0]) / width + 1e-9).astype(np.int64)
+    begins = np.empty(places[-1] + 2, dtype=np.int64)
+    begin_bins(time, width, 1e-9, begins)
+    assert np.array_equal(np.diff(begins), np.bincount(places))
+
+
+@pytest.mark.parametrize("n", [0, 1, 99, 100, 199, 250, 1_001, 39_999, 40_000, 40_001, 123_457])
+def test_place_events__bins_are_equal_to_one_event(n: int) -> None:
+    n_bins = min(max(n // 100, 1), 400)
+    assert np.array_equal(place_events(n), np.arange(n, dtype=np.int64) * n_bins // max(n, 1))
 
 
 @settings(deadline=None, max_examples=50)

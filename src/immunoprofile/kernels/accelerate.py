@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -49,18 +49,38 @@ with _nothing_collected():
 
 # Division by zero gives infinity or NaN as in NumPy. Fast-math stays off: it assumes that there is no NaN.
 _ARITHMETIC = {"fastmath": False, "error_model": "numpy"}
+# Whoever calls holds the arrays, so nobody inside counts who refers to them: that was two thirds of what a call with a
+# whole plan cost, and a seventh of the time to compile. Such a function can make no array and return none.
+_BORROWED = {"_nrt": False}
 
 
 def kernel(function: F) -> F:
-    """Compile when first called; keep the machine code on disk; let other threads run meanwhile."""
-    compiled = njit(cache=True, nogil=True, no_cfunc_wrapper=True, **_ARITHMETIC)(function)
+    """Compile when first called; keep the machine code on disk; let other threads run meanwhile.
+
+    It works in the arrays that it is given and makes none of its own (`allocating_kernel`).
+    """
+    return _compiled(function, _BORROWED)
+
+
+def allocating_kernel(function: F) -> F:
+    """A `kernel` that makes arrays."""
+    return _compiled(function, {})
+
+
+def _compiled(function: F, options: Mapping[str, Any]) -> F:
+    compiled = njit(cache=True, nogil=True, no_cfunc_wrapper=True, **_ARITHMETIC, **options)(function)
     _outdated_by(compiled, _ROOM)
     return cast(F, compiled)
 
 
 def part(function: F) -> F:
     """Compile into the kernels that call it. Not to be called from Python: that door would take as long again."""
-    return cast(F, njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **_ARITHMETIC)(function))
+    return cast(F, njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **_ARITHMETIC, **_BORROWED)(function))
+
+
+def spliced(function: F) -> F:
+    """Put the text of a function where it is called: the only way to hand an array out of one."""
+    return cast(F, njit(inline="always", **_ARITHMETIC)(function))
 
 
 def _stamps(folder: Path) -> tuple[tuple[str, float, int], ...]:

@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from immunoprofile.kernels.accelerate import Array, kernel
+from immunoprofile.kernels.accelerate import Array, allocating_kernel, kernel
 
 
 @kernel
@@ -52,7 +52,7 @@ def bin_linear(values: Array, first: float, step: float, low: float, high: float
     return n
 
 
-@kernel
+@allocating_kernel
 def smooth_grid(counts: Array, spread: float, out: Array) -> None:
     """Convolve with a Gaussian of `spread` grid steps, cut off at five spreads; nothing lies beyond the grid's ends."""
     reach = math.ceil(5.0 * spread)

@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from immunoprofile.kernels.accelerate import Array, kernel, part
+from immunoprofile.kernels.accelerate import Array, allocating_kernel, kernel, part
 
 N_KEYS = 512
 """Keys of numbers; this one itself is the key of NaN and infinity."""
@@ -193,7 +193,7 @@ def _key_of_rank(counts: Array, rank: int, key: int, below: int) -> tuple[int, i
     return key, below
 
 
-@kernel
+@allocating_kernel
 def summarise_rows(
     rows: Array,
     keys: Array,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from immunoprofile.kernels.accelerate import kernel
+from immunoprofile.kernels.accelerate import allocating_kernel, kernel
 
 _F32 = NDArray[np.float32]
 
@@ -29,7 +29,7 @@ def spread_stains(normal: _F32, kinds: NDArray[np.uint8], centre: _F32, spread: 
             normal[j, i] = normal[j, i] * spread[kind, j] + centre[kind, j]
 
 
-@kernel
+@allocating_kernel
 def detect_light(
     stains: _F32,
     glow: _F32,

@@ -19,11 +19,11 @@ def count_block(
         Linear values.
     bins : (n,) int32
         Bin of each event.
-    cuts : (n_channels, n_cuts)
+    cuts : (n_channels, 5)
         Ascending; a value belongs to the number of cuts at or below it. NaN belongs to none and is not counted.
     low, high : (n_channels,)
         A value at or below `low`, or at or above `high`, is at a margin.
-    counts : (n_bins, n_channels, n_cuts + 1) int64
+    counts : (n_bins, n_channels, 6) int64
         Added to.
     at_margin : (n,) uint8
         Set to 1 where an event is at a margin in any channel.
@@ -31,7 +31,6 @@ def count_block(
         Events at a margin, added to.
     """
     n_channels, n = block.shape
-    above = np.zeros(cuts.shape[1] + 1, dtype=np.int64)
     first = 0
     while first < n:
         # Events of one bin lie side by side wherever the clock runs as it should.
@@ -39,40 +38,71 @@ def count_block(
         while last < n and bins[last] == bins[first]:
             last += 1
         for c in range(n_channels):
-            _count_run(block[c, first:last], cuts[c], above)
-            found = counts[bins[first], c]
-            for k in range(cuts.shape[1]):
-                found[k] += above[k] - above[k + 1]
-            found[cuts.shape[1]] += above[cuts.shape[1]]
+            row = block[c, first:last]
+            ends = _count_run(row, cuts[c], low[c], high[c], counts[bins[first], c])
+            margins[c] += ends
+            if ends:
+                _mark_ends(row, low[c], high[c], at_margin[first:last])
         first = last
-    for c in range(n_channels):
-        margins[c] += _mark_ends(block[c], low[c], high[c], at_margin)
 
 
 @part
-def _count_run(row: Array, cuts: Array, above: Array) -> None:
-    """Numbers, and how many of them are at or above each cut; one cut after the other, several events at a time."""
-    known = 0
+def _count_run(row: Array, cuts: Array, low: float, high: float, found: Array) -> int:
+    """Add the numbers between the cuts to `found`; how many are at a margin."""
+    a, b, c, d, e = cuts[0], cuts[1], cuts[2], cuts[3], cuts[4]
+    known, over_a, over_b, over_c, over_d, over_e, ends = 0, 0, 0, 0, 0, 0, 0
+    # All sums in one pass and none depends on another: the compiler does several events at a time.
     for i in range(row.size):
-        known += row[i] == row[i]
-    above[0] = known
-    for k in range(cuts.size):
-        cut, reached = cuts[k], 0
-        for i in range(row.size):
-            reached += row[i] >= cut
-        above[k + 1] = reached
+        x = row[i]
+        known += x == x
+        over_a += x >= a
+        over_b += x >= b
+        over_c += x >= c
+        over_d += x >= d
+        over_e += x >= e
+        ends += (x <= low) | (x >= high)
+    found[0] += known - over_a
+    found[1] += over_a - over_b
+    found[2] += over_b - over_c
+    found[3] += over_c - over_d
+    found[4] += over_d - over_e
+    found[5] += over_e
+    return ends
 
 
 @part
-def _mark_ends(row: Array, low: float, high: float, at_margin: Array) -> int:
-    found = 0
+def _mark_ends(row: Array, low: float, high: float, at_margin: Array) -> None:
     for i in range(row.size):
-        found += (row[i] <= low) | (row[i] >= high)
-    if found:
-        for i in range(row.size):
-            if row[i] <= low or row[i] >= high:
-                at_margin[i] = 1
-    return found
+        if row[i] <= low or row[i] >= high:
+            at_margin[i] = 1
+
+
+@kernel
+def begin_bins(time: Array, width: float, rounding: float, begins: Array) -> None:
+    """Where bins of equal time begin, in events that are in the order of time.
+
+    Parameters
+    ----------
+    time : (n,)
+        Never going back.
+    width
+        Of a bin; the first begins with the first event.
+    rounding
+        Part of a bin that is added to every place.
+    begins : (n_bins + 1,) int64
+        Out: bin b holds the events from ``begins[b]`` to before ``begins[b + 1]``. The last bin ends with the file.
+    """
+    n, first = time.size, 0
+    for b in range(1, begins.size - 1):
+        last = n
+        while first < last:
+            middle = (first + last) // 2
+            if np.floor((time[middle] - time[0]) / width + rounding) < b:
+                first = middle + 1
+            else:
+                last = middle
+        begins[b] = first
+    begins[0], begins[begins.size - 1] = 0, n
 
 
 @kernel

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from immunoprofile.kernels.accelerate import Array, part
+from immunoprofile.kernels.accelerate import Array, part, spliced
 
 
-@part
+@spliced
 def row_of(raw: Array, work: Array, source: int) -> Array:
     """(n,) linear values of one source."""
     if source < raw.shape[0]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from immunoprofile.kernels.quality import begin_bins
+
 MIN_EVENTS = 1000
 """Ten bins of a hundred events: fewer say nothing about the course of an acquisition."""
 _MIN_STEPS = 10
@@ -98,6 +100,8 @@ class Flow:
 _STOPPED = 0.1
 _MAX_BINS = 200
 _EVENTS_A_BIN = 500
+_ROUNDING = 1e-9
+"""A time that rounding leaves a hair below its step belongs to that step."""
 
 
 def read_flow(clock: Clock, ratio: float, z: float) -> Flow:
@@ -116,13 +120,14 @@ def read_flow(clock: Clock, ratio: float, z: float) -> Flow:
     is cut into 10 to 200 equal bins of whole steps of the clock; a bin that the acquisition fills only in part (the
     last) is judged by its part.
     """
-    time = clock.time - clock.time[0]
-    wanted = min(max(time.size // _EVENTS_A_BIN, 10), _MAX_BINS)
-    length = float(time[-1]) + clock.resolution
+    span = float(clock.time[-1] - clock.time[0])
+    wanted = min(max(clock.time.size // _EVENTS_A_BIN, 10), _MAX_BINS)
+    length = span + clock.resolution
     width = max(np.ceil(length / wanted / clock.resolution), 1.0) * clock.resolution
-    # A time that rounding leaves a hair below its step belongs to that step.
-    places = np.floor(time / width + 1e-9).astype(np.intp)
-    counts = np.bincount(places).astype(np.float64)
+    begins = np.zeros(int(span / width + _ROUNDING) + 2, dtype=np.int64)
+    begin_bins(clock.time, width, _ROUNDING, begins)
+    of_bins = np.diff(begins)
+    counts = of_bins.astype(np.float64)
     exposure = np.ones(counts.size)
     exposure[-1] = max((length - (counts.size - 1) * width) / width, clock.resolution / width)
     rates = counts / exposure
@@ -131,7 +136,7 @@ def read_flow(clock: Clock, ratio: float, z: float) -> Flow:
     beyond = np.abs(counts - expected) > z * np.sqrt(expected)
     odd = beyond & ((rates < usual / ratio) | (rates > usual * ratio))
     stopped = float(exposure[(rates < _STOPPED * usual) & beyond].sum() / exposure.sum())
-    return Flow(odd[places], stopped)
+    return Flow(np.repeat(odd, of_bins), stopped)
 
 
 def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:

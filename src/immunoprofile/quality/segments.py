@@ -62,8 +62,11 @@ def find_drift(counts: NDArray[np.int64], split_z: float, effect: float) -> Drif
     deviations, sizes, channels = standardise(counts)
     if deviations.shape[1] == 0 or counts.shape[0] < 2 * _MIN_BINS:
         return nothing
-    noise = _excess(deviations, sizes)
-    edges = _segment(deviations, sizes, split_z * noise)
+    # Limits only grow with the noise: where none is passed without, the noise need not be known.
+    plain = np.full(deviations.shape[1], split_z)
+    if len(_segment(deviations, sizes, plain)) == 2:
+        return nothing
+    edges = _segment(deviations, sizes, split_z * _excess(deviations, sizes))
     if len(edges) == 2:
         return nothing
     spans = list(pairwise(edges))
@@ -88,19 +91,24 @@ def standardise(
     -------
     (n_bins, n_features) deviations, (n_bins,) events, (n_features,) channels. Cuts that tell nothing are left out.
     """
-    sizes = counts.sum(axis=2).max(axis=1).astype(np.float64)
-    per_channel = counts.sum(axis=2)
-    below = np.cumsum(counts, axis=2)[:, :, :-1]
-    total = per_channel.sum(axis=0)
-    share = below.sum(axis=0) / np.maximum(total, 1)[:, None]
+    # Sums from the left as a product: whole numbers, so they are exact, and many short sums are slow one by one.
+    sums = counts.astype(np.float64) @ np.triu(np.ones((counts.shape[2], counts.shape[2])))
+    per_channel, below = np.ascontiguousarray(sums[:, :, -1]), np.ascontiguousarray(sums[:, :, :-1])
+    sizes = per_channel.max(axis=1)
+    share = below.sum(axis=0) / np.maximum(per_channel.sum(axis=0), 1)[:, None]
     variance = share * (1 - share)
     told = variance >= _FLAT
+    # In place: a file has some 30,000 of them, and each copy takes as long as the arithmetic.
+    deviations = below
     with np.errstate(invalid="ignore", divide="ignore"):
-        bins = below / per_channel[:, :, None]
-        deviations = (bins - share) / np.sqrt(variance)
-    # A bin whose values of a channel are all NaN says nothing of it.
-    flat = np.nan_to_num(deviations[:, told], nan=0.0)
-    return flat, sizes, np.nonzero(told)[0]
+        deviations /= per_channel[:, :, None]
+        deviations -= share
+        deviations /= np.sqrt(variance)
+    chosen = deviations.reshape(len(counts), -1) if told.all() else deviations[:, told]
+    if not per_channel.all():
+        # A bin whose values of a channel are all NaN says nothing of it.
+        np.nan_to_num(chosen, copy=False, nan=0.0)
+    return chosen, sizes, np.nonzero(told)[0]
 
 
 def _excess(deviations: NDArray[np.float64], sizes: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -113,7 +121,8 @@ def _excess(deviations: NDArray[np.float64], sizes: NDArray[np.float64]) -> NDAr
 
 def _segment(deviations: NDArray[np.float64], sizes: NDArray[np.float64], limits: NDArray[np.float64]) -> list[int]:
     """Edges of the segments, the first 0 and the last the number of bins."""
-    weighted = np.vstack([np.zeros(deviations.shape[1]), np.cumsum(deviations * sizes[:, None], axis=0)])
+    weighted = np.zeros((len(deviations) + 1, deviations.shape[1]))
+    np.cumsum(deviations * sizes[:, None], axis=0, out=weighted[1:])
     weight = np.concatenate([[0.0], np.cumsum(sizes)])
     edges, open_ = [0, len(sizes)], [(0, len(sizes))]
     while open_ and len(edges) <= _MAX_SEGMENTS:
@@ -132,8 +141,16 @@ def _best_split(
     places = np.arange(first + _MIN_BINS, last - _MIN_BINS + 1)
     if not places.size:
         return None
-    left, right = (weight[places] - weight[first])[:, None], (weight[last] - weight[places])[:, None]
-    gap = (weighted[places] - weighted[first]) / left - (weighted[last] - weighted[places]) / right
-    score = (np.abs(gap) * np.sqrt(left * right / (left + right)) / limits).max(axis=1)
+    within = slice(places[0], places[-1] + 1)
+    left, right = (weight[within] - weight[first])[:, None], (weight[last] - weight[within])[:, None]
+    gap = weighted[within] - weighted[first]
+    gap /= left
+    after = weighted[last] - weighted[within]
+    after /= right
+    gap -= after
+    np.abs(gap, out=gap)
+    gap *= np.sqrt(left * right / (left + right))
+    gap /= limits
+    score = gap.max(axis=1)
     best = int(score.argmax())
     return int(places[best]) if score[best] > 1 else None

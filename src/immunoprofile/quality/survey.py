@@ -19,7 +19,7 @@ from immunoprofile.quality.segments import find_drift
 CUTS = (0.05, 0.25, 0.5, 0.75, 0.95)
 """Quantiles at which a channel's distribution is followed: its middle, its shoulders, and a population of 5 %."""
 _BLOCK = 4096
-_SAMPLED_BLOCKS, _SAMPLED_EVENTS = 16, 1024
+_SAMPLED_BLOCKS, _SAMPLED_EVENTS = 8, 512
 _MIN_BIN, _MAX_BINS = 100, 400
 _OFF = "the template's [quality] turns it off"
 
@@ -84,7 +84,8 @@ def survey_events(members: Membership, events: EventSource, rules: RuleSet) -> S
     Notes
     -----
     Raw signals are followed, not compensated ones: what changes during an acquisition changes the detectors. Bins of
-    equal numbers of events (100 at least, 400 bins at most); cuts are quantiles of 16 blocks spread over the file.
+    equal numbers of events (100 at least, 400 bins at most); cuts are quantiles of 8 blocks of 512
+    events spread over the file: where a cut lies precisely does not matter, only that it stays.
     """
     watched = Watched(members.plan, events, rules)
     for _ in watched.linear_blocks(members.plan.columns, _BLOCK):
@@ -120,8 +121,8 @@ class Watched:
             timed = not isinstance(self._timed, str)
             self._time = np.empty(events.n_events if timed else 0)
             self._at_margin = np.zeros(events.n_events, dtype=np.uint8)
-            cuts = _cuts(events, self._columns) if timed else np.empty((len(self._columns), 0))
-            self._tally = _Tally.of([events.channels[c] for c in self._columns], cuts, _placed(self.n_events))
+            cuts = _cuts(events, self._columns) if timed else np.full((len(self._columns), len(CUTS)), np.nan)
+            self._tally = _Tally.of([events.channels[c] for c in self._columns], cuts, place_events(self.n_events))
 
     def linear_blocks(
         self, columns: Sequence[int], size: int, start: int = 0, stop: int | None = None
@@ -218,15 +219,17 @@ def _clock_of(events: EventSource) -> int | str:
     return next((c for c in timed if c.detector.strip().casefold() == "time"), timed[0]).index
 
 
-def _placed(n: int) -> NDArray[np.int32]:
-    """Bin of each event of a file in the order of time."""
+def place_events(n: int) -> NDArray[np.int32]:
+    """(n,) bin of each event of a file in the order of time: 100 events or more a bin, 400 bins or fewer."""
     n_bins = min(max(n // _MIN_BIN, 1), _MAX_BINS)
-    return (np.arange(n, dtype=np.int64) * n_bins // max(n, 1)).astype(np.int32)
+    # Event i lies in bin i * n_bins // n, so bin b begins at the first i that is not below b * n / n_bins.
+    begins = -(-np.arange(n_bins + 1, dtype=np.int64) * n // n_bins)
+    return np.repeat(np.arange(n_bins, dtype=np.int32), np.diff(begins))
 
 
 def _bins(clock: Clock, n: int) -> NDArray[np.int32]:
     """Bin of each event, in the order of the file."""
-    placed = _placed(n)
+    placed = place_events(n)
     if clock.order is None:
         return placed
     bins = np.empty(n, dtype=np.int32)
@@ -282,7 +285,7 @@ def _course(
         odd_rate = np.empty_like(flow.odd)
         odd_rate[clock.order] = flow.odd
     drift = find_drift(counts, settings["split_z"], settings["effect"])
-    odd_signal = drift.odd[bins]
+    odd_signal = drift.odd[bins] if drift.odd.any() else np.zeros(bins.size, dtype=np.bool_)
     return Course(
         odd=odd_rate | odd_signal,
         by_rate=float(odd_rate.mean()),
