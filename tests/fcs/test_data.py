@@ -285,6 +285,20 @@ def test_events__notice_a_file_that_was_replaced(ask: str, fcs: Make, tmp_path: 
     assert caught.value.code == "FCS-CHANGED"
 
 
+@pytest.mark.parametrize("ask", _ASKS)
+def test_events__notice_a_file_that_was_rewritten_under_its_old_time(ask: str, fcs: Make) -> None:
+    path = fcs()
+    events = read_fcs(path)
+    before = path.stat()
+    while path.stat().st_ctime_ns == before.st_ctime_ns:
+        # a kernel's clock for files may stand still for 10 ms
+        path.write_bytes(path.read_bytes())
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(FcsAccessError, match="file changed since it was opened") as caught:
+        _ASKS[ask](events)
+    assert caught.value.code == "FCS-CHANGED"
+
+
 def test_events__notice_a_change_while_blocks_are_walked(tmp_path: Path) -> None:
     events = _sample(tmp_path, 4, 40_000)
     blocks = events.linear_blocks([0], 4096)

@@ -97,7 +97,7 @@ def _learn(basis: Basis, place: Workplace, results: Results, started: int) -> No
         except (OSError, FcsError):
             continue
         used = results.inputs.get(f"fcs {sample.sample_id}", state.sha256)
-        if state.modified_ns < started and used == state.sha256:
+        if max(state.modified_ns, state.changed_ns) < started and used == state.sha256:
             place.remember(sample.file, state)
 
 

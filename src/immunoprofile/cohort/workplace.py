@@ -1,7 +1,7 @@
 """A results folder while a run works in it: what is known of its files, what is kept, what is written down.
 
-`.work/files.json` remembers the digest of each FCS file by path, size, time and inode, as build tools do, so that going
-on with a large run reads no file twice. Whoever doubts it removes the folder `.work`, or asks the verb ``verify``,
+`.work/files.json` remembers the digest of each FCS file by path, size, times and inode, as build tools do, so that
+going on with a large run reads no file twice. Whoever doubts it removes the folder `.work`, or asks the verb ``verify``,
 which reads every byte.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,20 +26,31 @@ from immunoprofile.fcs import FcsFile, RemoteFile, digest_of_fcs, version_of
 from immunoprofile.provenance import digest_of_file, digest_of_value, write_json
 
 _FILES = "files.json"
+_TICK_NS = 20_000_000
+"""Longer than the clock of a kernel's file systems ticks (10 ms at most): within it, two changes may carry one time."""
+_TRIES = 5
+"""A file that is being written is not waited for."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """A file as it was when its bytes were digested."""
+    """A file as it was when its bytes were digested.
+
+    Parameters
+    ----------
+    changed_ns
+        When the system last saw it change: a program can set `modified_ns` back, and not this.
+    """
 
     size: int
     modified_ns: int
     inode: int
+    changed_ns: int
     sha256: str = ""
 
     def same(self, other: FileState) -> bool:
         """Is it the same file, unchanged, as far as the system says?"""
-        return (self.size, self.modified_ns, self.inode) == (other.size, other.modified_ns, other.inode)
+        return replace(self, sha256="") == replace(other, sha256="")
 
 
 def state_of(path: FcsFile) -> FileState:
@@ -52,9 +64,10 @@ def state_of(path: FcsFile) -> FileState:
     if isinstance(path, RemoteFile):
         size, version = version_of(path)
         # A store that does not tell versions apart: never the same again, so that its bytes are digested anew.
-        return FileState(size, 0, secrets.randbits(60) if version is None else int(digest_of_value(version)[:15], 16))
+        number = secrets.randbits(60) if version is None else int(digest_of_value(version)[:15], 16)
+        return FileState(size, 0, number, 0)
     facts = path.stat()
-    return FileState(facts.st_size, facts.st_mtime_ns, facts.st_ino)
+    return FileState(facts.st_size, facts.st_mtime_ns, facts.st_ino, facts.st_ctime_ns)
 
 
 def digested(path: FcsFile, known: FileState | None) -> FileState:
@@ -62,7 +75,18 @@ def digested(path: FcsFile, known: FileState | None) -> FileState:
     now = state_of(path)
     if known is not None and known.sha256 and known.same(now):
         return known
-    return FileState(now.size, now.modified_ns, now.inode, digest_of_fcs(path))
+    return replace(_at_rest(path, now), sha256=digest_of_fcs(path))
+
+
+def _at_rest(path: FcsFile, now: FileState) -> FileState:
+    """The state of a file whose last change is a tick old, so that the next one carries another time."""
+    for _ in range(_TRIES):
+        age = time.time_ns() - now.changed_ns
+        if not 0 <= age < _TICK_NS:
+            break
+        time.sleep((_TICK_NS - age) / 1e9)
+        now = state_of(path)
+    return now
 
 
 @dataclass
@@ -99,7 +123,7 @@ class Workplace:
         """
         if self.private:
             return
-        listed = {p: [s.size, s.modified_ns, s.inode, s.sha256] for p, s in sorted(self.files.items())}
+        listed = {p: [s.size, s.modified_ns, s.inode, s.changed_ns, s.sha256] for p, s in sorted(self.files.items())}
         write_json(self.folder / WORK / _FILES, listed)
 
 
@@ -180,6 +204,6 @@ def _digest_of_manifest(folder: Path) -> str | None:
 def _read_files(path: Path) -> dict[str, FileState]:
     try:
         listed: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return {str(p): FileState(int(s[0]), int(s[1]), int(s[2]), str(s[3])) for p, s in listed.items()}
+        return {str(p): FileState(int(s[0]), int(s[1]), int(s[2]), int(s[3]), str(s[4])) for p, s in listed.items()}
     except (OSError, ValueError, TypeError, IndexError, AttributeError):
         return {}

@@ -26,12 +26,23 @@ class Source:
     """A file as it was when it was first opened: what it must still be when its DATA is read.
 
     A remote file has no inode; the digest of its bytes stands for it.
+
+    Parameters
+    ----------
+    changed_ns
+        When the system last saw it change, which no program can set back as it can `modified_ns`.
     """
 
     path: FcsFile
     size: int
     modified_ns: int
     inode: int
+    changed_ns: int = 0
+
+    @classmethod
+    def of(cls, path: FcsFile, facts: os.stat_result) -> Source:
+        """A file of this machine as the system describes it."""
+        return cls(path, facts.st_size, facts.st_mtime_ns, facts.st_ino, facts.st_ctime_ns)
 
 
 def open_source(path: FcsFile) -> tuple[FileIO, Source]:
@@ -57,7 +68,7 @@ def open_source(path: FcsFile) -> tuple[FileIO, Source]:
     if not stat.S_ISREG(facts.st_mode):
         os.close(handle)
         raise _inspection(path).error("FCS-NOT-REGULAR", "file", "is a folder, pipe or device, not a file")
-    return FileIO(handle, "rb"), Source(path, facts.st_size, facts.st_mtime_ns, facts.st_ino)
+    return FileIO(handle, "rb"), Source.of(path, facts)
 
 
 def digest_of_fcs(path: FcsFile) -> str:
@@ -101,7 +112,7 @@ def check_unchanged(stream: FileIO, source: Source) -> None:
         facts = os.fstat(stream.fileno())
     except OSError as problem:
         raise access_error(source.path, problem) from problem
-    _check_same(source, Source(source.path, facts.st_size, facts.st_mtime_ns, facts.st_ino))
+    _check_same(source, Source.of(source.path, facts))
 
 
 def _check_same(before: Source, now: Source) -> None:
