@@ -6,9 +6,9 @@ populations table and does so for every row (`ratios` and `partitions` make log-
 denominator moved. The statistics stand alone and take plain arrays: `signed_rank` and `shift` (did it change),
 `relabeling`, `ancova` and `rank_sum` (does the change differ by response), `stepdown` and `hierarchy` (many
 populations at once), `correlation`, `survival`, `firth`, `trend`, and the models `marginal`, `counts_model` and
-`repeated`. `answer` is what each of them returns. `responders` reads who responded, `selection` picks the subjects
-of one question, `questions` turns questions into rows, `families` adjusts them together, `association` asks those
-of one change table.
+`repeated`. `tails` holds the distributions that they refer to, `answer` what each of them returns. `responders` reads
+who responded, `selection` picks the subjects of one question, `questions` turns questions into rows, `families`
+adjusts them together, `association` asks those of one change table.
 
 `plan` holds what was decided before looking and what is known of the subjects; `inquiry` asks the whole plan:
 `outcomes` (time to response, duration, doses, predictors), `companions` (platelets of the same days), and always the

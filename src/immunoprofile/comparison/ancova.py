@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import t as student
 
 from immunoprofile.comparison.answer import ALPHA, Answer, check_groups, check_values
 from immunoprofile.comparison.relabeling import (
@@ -22,6 +21,7 @@ from immunoprofile.comparison.relabeling import (
     relabelings,
     stratum_masks,
 )
+from immunoprofile.comparison.tails import student_upper
 from immunoprofile.errors import InsufficientDataError
 
 _DEGENERATE = 1e-10
@@ -79,7 +79,7 @@ def ancova(
     estimate, error = _coefficient(rest, labels, basis, df)
     ways = relabelings(labels, strata, seed=seed, draws=draws)
     shares = np.concatenate([_explained(block, rest, basis) for block in ways.blocks()])
-    half = float(student.ppf(1.0 - alpha / 2.0, df)) * error
+    half = student_upper(alpha / 2.0, df) * error
     return Answer(
         estimate=estimate,
         ci_lo=estimate - half,

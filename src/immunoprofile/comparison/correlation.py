@@ -13,11 +13,10 @@ from typing import NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm, rankdata
-from scipy.stats import t as student
 
 from immunoprofile.comparison.answer import ALPHA, Answer, check_pairs, check_values
 from immunoprofile.comparison.relabeling import DRAWS, Floats, at_least
+from immunoprofile.comparison.tails import midranks, normal_upper, student_p
 from immunoprofile.errors import AnalysisError, InsufficientDataError
 
 ENUMERATED = 9
@@ -50,7 +49,7 @@ def spearman(x: ArrayLike, y: ArrayLike, *, seed: int = 0, alpha: float = ALPHA,
     Psychometrika 2000;65:23-28. doi 10.1007/BF02294183
     """
     first, second = _pair(x, y)
-    a, b = (r - r.mean() for r in (rankdata(first), rankdata(second)))
+    a, b = (r - r.mean() for r in (midranks(first), midranks(second)))
     size = math.sqrt(float(a @ a) * float(b @ b))
     rho = float(a @ b) / size
     orders, drawn = _orders(first.size, seed, draws)
@@ -161,7 +160,7 @@ def repeated_measures_correlation(x: ArrayLike, y: ArrayLike, subjects: ArrayLik
         raise InsufficientDataError("there is no variation within subjects to correlate", code="CORRELATION-CONSTANT")
     r = float(np.clip(float(within[0] @ within[1]) / spread, -1.0, 1.0))
     t = r * math.sqrt(df / (1.0 - r * r)) if abs(r) < 1 else math.copysign(math.inf, r)
-    p = float(2.0 * student.sf(abs(t), df))
+    p = student_p(t, df)
     lo, hi = _fisher(r, 1.0 / math.sqrt(df - 1), alpha)
     return Answer(r, lo, hi, 1.0 - alpha, "fisher_z", t, p, "asymptotic", None, 0.0, df=float(df))
 
@@ -219,5 +218,5 @@ def _answer(
 def _fisher(r: float, error: float, alpha: float) -> tuple[float, float]:
     if abs(r) >= 1:
         return r, r
-    half = float(norm.isf(alpha / 2.0)) * error
+    half = normal_upper(alpha / 2.0) * error
     return math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half)

@@ -16,12 +16,11 @@ from functools import lru_cache
 import numpy as np
 from numpy.polynomial.hermite import hermgauss
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
 from scipy.special import betaln, gammaln
-from scipy.stats import t as student
 
 from immunoprofile.comparison.answer import ALPHA, Answer, check_pairs
 from immunoprofile.comparison.relabeling import Floats
+from immunoprofile.comparison.tails import student_p, student_upper
 from immunoprofile.errors import AnalysisError, InsufficientDataError
 
 NODES = 15
@@ -108,6 +107,8 @@ def fit_counts(
     Mancl LA, DeRouen TA. A covariance estimator for GEE with improved small-sample properties. Biometrics
     2001;57:126-134. doi 10.1111/j.0006-341X.2001.00126.x
     """
+    from scipy.optimize import minimize
+
     names = np.unique(np.asarray(subjects, dtype=str), return_inverse=True)
     data = _Data(
         np.asarray(count, dtype=np.float64), np.asarray(total, dtype=np.float64),
@@ -162,8 +163,8 @@ def counts_contrast(fit: CountsFit, weights: ArrayLike, n_subjects: int, *, alph
     if df < 1:
         raise InsufficientDataError("too few subjects for these columns", code="MODEL-DEGENERATE")
     estimate, error = float(c @ fit.coefficients), math.sqrt(float(c @ fit.covariance @ c))
-    half, t = float(student.ppf(1.0 - alpha / 2.0, df)) * error, estimate / error
-    p = float(2.0 * student.sf(abs(t), df))
+    half, t = student_upper(alpha / 2.0, df) * error, estimate / error
+    p = student_p(t, df)
     return Answer(
         estimate, estimate - half, estimate + half, 1.0 - alpha, "t_mancl_derouen", t, p, "asymptotic", None, 0.0,
         df=float(df),

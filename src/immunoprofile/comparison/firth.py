@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
-from scipy.stats import chi2
 
 from immunoprofile.comparison.answer import ALPHA, Answer, check_groups
 from immunoprofile.comparison.relabeling import Floats
+from immunoprofile.comparison.tails import chi2_p, chi2_upper
 from immunoprofile.errors import InsufficientDataError
 
 EVENTS_A_PREDICTOR = 5
@@ -101,7 +100,7 @@ def firth_logistic(predictor: ArrayLike, group: ArrayLike, *, alpha: float = ALP
     design = np.column_stack([np.ones(x.size), (x - x.mean()) / spread])
     fit, none = fit_firth(design, y), fit_firth(design, y, fixed={1: 0.0})
     statistic = max(0.0, 2.0 * (fit.log_likelihood - none.log_likelihood))
-    drop = float(chi2.isf(alpha, 1)) / 2.0
+    drop = chi2_upper(alpha, 1) / 2.0
 
     def below(value: float) -> float:
         return fit_firth(design, y, fixed={1: value}).log_likelihood - fit.log_likelihood + drop
@@ -117,7 +116,7 @@ def firth_logistic(predictor: ArrayLike, group: ArrayLike, *, alpha: float = ALP
         ci_method="profile_penalised_likelihood",
         statistic=statistic,
         df=1.0,
-        p=float(chi2.sf(statistic, 1)),
+        p=chi2_p(statistic, 1),
         p_method="asymptotic",
         n_perm=None,
         min_p=0.0,
@@ -158,6 +157,8 @@ def _climb(height: Callable[[Floats], float], beta: Floats, step: Floats, level:
 
 
 def _limit(below: Callable[[float], float], slope: float, side: float) -> float:
+    from scipy.optimize import brentq
+
     reach = 0.5
     while below(slope + side * reach) > 0:
         reach *= 2.0

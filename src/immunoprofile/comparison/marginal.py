@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import t as student
 
 from immunoprofile.comparison.answer import ALPHA, Answer, check_pairs
 from immunoprofile.comparison.relabeling import Floats
+from immunoprofile.comparison.tails import student_p, student_upper
 from immunoprofile.errors import InsufficientDataError
 
 _ROUNDS = 100
@@ -70,9 +70,9 @@ def gee(
     covariance = _small_sample_covariance(y, x, clusters, rho, beta)
     c = np.asarray(weights, dtype=np.float64)
     estimate, error = float(c @ beta), math.sqrt(float(c @ covariance @ c))
-    half = float(student.ppf(1.0 - alpha / 2.0, df)) * error
+    half = student_upper(alpha / 2.0, df) * error
     t = estimate / error
-    p = float(2.0 * student.sf(abs(t), df))
+    p = student_p(t, df)
     return Answer(
         estimate, estimate - half, estimate + half, 1.0 - alpha, "t_mancl_derouen", t, p, "asymptotic", None, 0.0,
         df=float(df),

@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import rankdata
 
 from immunoprofile.comparison.answer import ALPHA, Answer, check_groups, check_values, fitting, snapped
 from immunoprofile.comparison.nulls import Floats, doubled, rank_sum_null
 from immunoprofile.comparison.shift import hodges_lehmann_shift
+from immunoprofile.comparison.tails import midranks
 
 
 def rank_sum(first: ArrayLike, second: ArrayLike, *, alpha: float = ALPHA) -> Answer:
@@ -38,7 +38,7 @@ def rank_sum(first: ArrayLike, second: ArrayLike, *, alpha: float = ALPHA) -> An
     """
     x, y = check_values(first, "first"), check_values(second, "second")
     check_groups(x.size, y.size)
-    ranks = np.asarray(rankdata(snapped(np.concatenate([x, y]))), dtype=np.float64)
+    ranks = midranks(snapped(np.concatenate([x, y])))
     shift = hodges_lehmann_shift(x, y, alpha=alpha)
     p, min_p = _two_sided(ranks, x.size)
     tied = np.unique(ranks).size < ranks.size

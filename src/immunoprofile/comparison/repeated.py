@@ -12,11 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
-from scipy.stats import t as student
 
 from immunoprofile.comparison.answer import ALPHA, Answer
 from immunoprofile.comparison.relabeling import Floats
+from immunoprofile.comparison.tails import student_p, student_upper
 from immunoprofile.errors import AnalysisError
 
 STRUCTURES = ("unstructured", "heterogeneous_ar1", "compound_symmetry")
@@ -76,9 +75,9 @@ class RepeatedFit:
         estimate, error = float(c @ self.coefficients), math.sqrt(variance(self._parameters))
         slope = _gradient(variance, self._parameters)
         df = 2.0 * error**4 / float(slope @ self._parameter_covariance @ slope)
-        half = float(student.ppf(1.0 - alpha / 2.0, df)) * error
+        half = student_upper(alpha / 2.0, df) * error
         t = estimate / error
-        p = float(2.0 * student.sf(abs(t), df))
+        p = student_p(t, df)
         return Answer(
             estimate, estimate - half, estimate + half, 1.0 - alpha, "t_satterthwaite", t, p, "asymptotic", None, 0.0,
             df=df,
@@ -161,6 +160,8 @@ def _grouped(
 
 
 def _fit(structure: str, parts: tuple[_Part, ...], n_visits: int, log_sd: float) -> RepeatedFit | None:
+    from scipy.optimize import minimize
+
     def objective(parameters: Floats) -> float:
         return _deviance(parts, _covariance(structure, parameters, n_visits))
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import rankdata
 
 from immunoprofile.comparison.answer import ALPHA, Answer, check_pairs, check_values, fitting, snapped
 from immunoprofile.comparison.nulls import Floats, doubled, signed_rank_null
 from immunoprofile.comparison.shift import hodges_lehmann
+from immunoprofile.comparison.tails import midranks
 
 
 def signed_ranks(changes: ArrayLike) -> Floats:
@@ -26,7 +26,7 @@ def signed_ranks(changes: ArrayLike) -> Floats:
     """
     d = check_values(changes, "changes")
     size = snapped(np.abs(d))
-    return np.asarray(np.where(size > 0, np.sign(d) * rankdata(size), 0.0), dtype=np.float64)
+    return np.asarray(np.where(size > 0, np.sign(d) * midranks(size), 0.0), dtype=np.float64)
 
 
 def signed_rank(changes: ArrayLike, *, alpha: float = ALPHA) -> Answer:

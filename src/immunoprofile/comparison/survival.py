@@ -8,10 +8,10 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import chi2, norm
 
 from immunoprofile.comparison.answer import ALPHA
 from immunoprofile.comparison.relabeling import Floats
+from immunoprofile.comparison.tails import chi2_p, normal_upper
 
 ConfType = Literal["log-log", "log"]
 
@@ -103,7 +103,7 @@ def cumulative_incidence(time: ArrayLike, event: ArrayLike, *, cause: int = 1, a
     error = np.sqrt(_incidence_variance(value, before, at_risk, every, mine))
     inside = (value > 0) & (value < 1)
     safe = np.where(inside, value, 0.5)
-    spread = norm.isf(alpha / 2.0) * error / np.abs(safe * np.log(safe))
+    spread = normal_upper(alpha / 2.0) * error / np.abs(safe * np.log(safe))
     lo, hi = safe ** np.exp(spread), safe ** np.exp(-spread)
     return Curve(days, at_risk, mine, value, np.where(inside, lo, np.nan), np.where(inside, hi, np.nan), 0.0)
 
@@ -153,7 +153,7 @@ def log_rank(time: ArrayLike, event: ArrayLike, group: ArrayLike) -> tuple[float
     if variance == 0:
         return math.nan, math.nan
     statistic = difference**2 / variance
-    return statistic, float(chi2.sf(statistic, 1))
+    return statistic, chi2_p(statistic, 1)
 
 
 def _tally(
@@ -172,7 +172,7 @@ def _tally(
 
 def _limits(value: Floats, error: Floats, alpha: float, conf_type: ConfType) -> tuple[Floats, Floats]:
     """Limits of a survival share from the standard error of its logarithm."""
-    z = norm.isf(alpha / 2.0)
+    z = normal_upper(alpha / 2.0)
     inside = (value > 0) & (value < 1)
     safe = np.where(inside, value, 0.5)
     if conf_type == "log":

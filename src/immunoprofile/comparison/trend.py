@@ -7,11 +7,11 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import rankdata
 
 from immunoprofile.comparison.answer import Answer, check_values, fitting, snapped
 from immunoprofile.comparison.nulls import untied_mann_whitney_null
 from immunoprofile.comparison.relabeling import DRAWS, Floats, at_least
+from immunoprofile.comparison.tails import midranks
 from immunoprofile.errors import InsufficientDataError
 
 
@@ -99,7 +99,7 @@ def jonckheere(dose: ArrayLike, values: ArrayLike, *, seed: int = 0, draws: int 
     levels, sizes = np.unique(score, return_counts=True)
     if levels.size < 2:
         raise InsufficientDataError("a trend needs two doses", code="TREND-CONSTANT")
-    ranks = rankdata(x)
+    ranks = midranks(x)
     row, column = np.nonzero(score[:, None] < score[None, :])
     seen = float(_concordant(ranks[None, :], row, column)[0])
     largest = float(row.size)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtri, stdtr
 
 from immunoprofile.quality.judge import Answer, Measured
 from immunoprofile.quality.ruleset import Centre, Rule
@@ -73,8 +73,8 @@ def score(value: float, counting: float, earlier: Sequence[Reading], min_cv: flo
     spread = float(values.std(ddof=1))
     least = math.sqrt(min_cv**2 + counting)
     ratio = (value - float(values.mean())) / (max(spread, least) * math.sqrt(1 + 1 / values.size))
-    tail = max(float(stats.t.sf(abs(ratio), values.size - 1)), _SMALLEST)
-    return math.copysign(float(-stats.norm.ppf(tail)), ratio)
+    tail = max(float(stdtr(values.size - 1, -abs(ratio))), _SMALLEST)
+    return math.copysign(float(-ndtri(tail)), ratio)
 
 
 def check_runs(

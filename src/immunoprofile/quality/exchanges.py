@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import chdtrc
 
 from immunoprofile.quality.draws import Cohort, Draw
 from immunoprofile.quality.judge import Answer, Measured
@@ -174,13 +174,13 @@ def _ways(
     asked = asked & (known >= rule.settings["min_populations"]) & (owner != _NOBODY)
     for i in np.flatnonzero(asked).tolist():
         others = np.flatnonzero(asked & (owner != owner[i]) & (np.arange(owner.size) > i))
-        unlikely = stats.chi2.sf(distances[i] + distances[others], known[i] + known[others])
+        unlikely = chdtrc(known[i] + known[others], distances[i] + distances[others])
         for j in others[unlikely < 1 - rule.settings["pair_quantile"]].tolist():
             there = _squares(profiles, i, standing.centres[j], standing.spreads[j])
             back = _squares(profiles, j, standing.centres[i], standing.spreads[i])
             gains = [_gain(standing.squares[i], there, rule), _gain(standing.squares[j], back, rule)]
             yield _Way(sum(gains), i, int(owner[j]), j)
-        if stats.chi2.sf(distances[i], known[i]) < 1 - rule.settings["own_quantile"]:
+        if chdtrc(known[i], distances[i]) < 1 - rule.settings["own_quantile"]:
             yield from _moves(profiles, standing, owner, i, rule)
 
 

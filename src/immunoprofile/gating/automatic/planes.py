@@ -189,7 +189,7 @@ def _spread_above(x: Values, residual: Values) -> tuple[float, float, float] | N
 
 def find_ellipse(rule: AutoRule, samples: Sequence[Values]) -> Outline:
     """The ellipse that holds `quantile` of the mixture component nearest to `target`."""
-    from scipy.stats import chi2
+    from scipy.special import gammaincinv
 
     fitted = fit_mixture(samples, int(rule.components or 2))
     if isinstance(fitted, str):
@@ -204,7 +204,7 @@ def find_ellipse(rule: AutoRule, samples: Sequence[Values]) -> Outline:
     # Nine digits: what the EM's last bits are does not reach the gate.
     covariance = tuple(tuple(float(f"{v:.9g}") for v in row) for row in fitted.covariances[k])
     center = _vertex(fitted.means[k], spans)
-    distance = rounded(float(chi2.ppf(rule.quantile, 2)), 1.0)
+    distance = rounded(2.0 * float(gammaincinv(1.0, rule.quantile)), 1.0)
     shape = Ellipsoid(rule.dimensions, center, covariance, distance)
     if not shape.is_ellipsoid:
         return Outline(None, "the component nearest to the target is flat")
