@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -68,24 +69,54 @@ def _listed(values: list[Any], dtype: Dtype) -> Any:
     return pd.array(values, dtype=_PANDAS[dtype])
 
 
-def build_columns(table: Table, values: Mapping[str, Any], n_rows: int) -> pd.DataFrame:
-    """A frame from whole columns, already in the order of the key: the fast way for many rows.
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """Rows of a table as whole columns, in the order of the key: what a frame is made of, at a tenth of its cost.
 
     Parameters
     ----------
     values
         Column to an array of `n_rows` values or to one value for all rows. Text is an object array with None where it
-        is missing, integers may be floats with NaN where they are missing. Columns not given are missing throughout.
+        is missing, integers and truths may be floats with NaN where they are missing. Columns not given are missing
+        throughout.
 
     Raises
     ------
     ValueError
         A name that the table has no column for: a programmer's mistake.
     """
-    unknown = set(values) - set(table.names)
-    if unknown:
-        raise ValueError(f"table {table.name} has no column {sorted(unknown)}")
-    return pd.DataFrame({c.name: _column(values.get(c.name), c.dtype, n_rows) for c in table.columns}, copy=False)
+
+    table: Table
+    values: Mapping[str, Any]
+    n_rows: int
+
+    def __post_init__(self) -> None:
+        unknown = set(self.values) - set(self.table.names)
+        if unknown:
+            raise ValueError(f"table {self.table.name} has no column {sorted(unknown)}")
+
+    @classmethod
+    def of_rows(cls, table: Table, rows: Iterable[Mapping[str, Any]]) -> Columns:
+        """The same from rows, whose keys are text.
+
+        Raises
+        ------
+        ValueError
+            Two rows share a key, or one is no text: a programmer's mistake.
+        """
+        listed = list(rows)
+        plain = _plainly_sorted(table, listed)
+        if plain is None:
+            raise ValueError(f"rows of {table.name} have a key twice, or one that is no text")
+        names = dict.fromkeys(name for row in plain for name in row)
+        known = {c.name: c.dtype for c in table.columns}
+        values = {n: np.array([row.get(n) for row in plain], dtype=_NUMPY[known.get(n, "str")]) for n in names}
+        return cls(table, values, len(plain))
+
+    def frame(self) -> pd.DataFrame:
+        """The rows as a frame with the table's columns and types."""
+        columns = {c.name: _column(self.values.get(c.name), c.dtype, self.n_rows) for c in self.table.columns}
+        return pd.DataFrame(columns, copy=False)
 
 
 def _column(value: Any, dtype: Dtype, n_rows: int) -> Any:

@@ -18,40 +18,88 @@ import pytest
 from immunoprofile.cohort.journal import JOURNAL, Journal, check_journal
 from immunoprofile.cohort.keys import digest_of_inputs, plain_value
 from immunoprofile.cohort.lock import LOCK, hold_folder
-from immunoprofile.cohort.store import Store
+from immunoprofile.cohort.store import Made, Store, join_tables
 from immunoprofile.columns import FAILURES, TABLES
 from immunoprofile.errors import OutputError
-from immunoprofile.tables import build_frame
+from immunoprofile.tables import Columns, build_frame
 
 KEY = "ab" + "0" * 62
 
 
 @pytest.fixture
-def frames():
+def tables():
     rows = [
         {"item_id": f"S{i}", "item_kind": "sample", "stage": "read", "code": "X", "message": "é;\n=1"} for i in range(5)
     ]
-    empty = {name: build_frame(table, []) for name, table in TABLES.items()}
-    return empty | {FAILURES.name: build_frame(FAILURES, rows)}
+    empty = {name: Columns.of_rows(table, []) for name, table in TABLES.items()}
+    return Made(empty | {FAILURES.name: Columns.of_rows(FAILURES, rows)})
 
 
-def test_store__gives_back_every_table_as_it_was(tmp_path, frames):
+def test_store__gives_back_every_table_as_it_was(tmp_path, tables):
     store = Store(tmp_path)
-    store.save(KEY, {"fcs_sha256": "f"}, frames)
+    store.save(KEY, {"fcs_sha256": "f"}, tables)
     facts, found = store.load(KEY)
     assert facts == {"fcs_sha256": "f"}
-    assert list(found) == list(frames)
-    for name, frame in frames.items():
+    assert list(found) == list(tables)
+    for name, frame in tables.items():
         pd.testing.assert_frame_equal(found[name], frame)
+    assert list(found["failures"]["item_id"]) == [f"S{i}" for i in range(5)]
+
+
+_OF_A_TYPE = {"str": ("é", "", None), "int": (0, -7, None), "float": (0.1, -0.0, np.nan), "bool": (True, False, None)}
+
+
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("turn", range(3))
+def test_store__values_and_gaps_of_each_type_come_back_as_the_plain_frame_has_them(tmp_path, name: str, turn: int):
+    table = TABLES[name]
+    rows = [
+        {c.name: _OF_A_TYPE[c.dtype][(i + k + turn) % 3] for k, c in enumerate(table.columns)}
+        | {key: f"{key}{i}" for key in table.key}
+        for i in range(3)
+    ]
+    if any(table.column(key).dtype != "str" for key in table.key):
+        with pytest.raises(ValueError, match=name):
+            Columns.of_rows(table, [dict.fromkeys(table.key, 1)])
+        return
+    made = Made({name: Columns.of_rows(table, rows[::-1])})
+    plain = build_frame(table, rows)
+    pd.testing.assert_frame_equal(made[name], plain)
+    pd.testing.assert_frame_equal(Store(tmp_path).save(KEY, {}, made)[name], plain)
+    pd.testing.assert_frame_equal(join_tables([name], [made])[name], plain)
+
+
+def test_columns__one_value_stands_for_all_rows_and_what_is_not_given_is_missing(tmp_path):
+    table = TABLES["samples_qc"]
+    columns = Columns(table, {"sample_id": "S", "rule_id": np.array(["a", "b"], dtype=object), "item": ""}, 2)
+    rows = [{"sample_id": "S", "rule_id": r, "item": ""} for r in "ab"]
+    pd.testing.assert_frame_equal(columns.frame(), build_frame(table, rows))
+    kept = Store(tmp_path).save(KEY, {}, Made({"samples_qc": columns}))
+    pd.testing.assert_frame_equal(kept["samples_qc"], build_frame(table, rows))
+
+
+@pytest.mark.parametrize("rows", [[{"item_id": "S"}, {"item_id": "S"}], [{"item_id": 1}]], ids=["twice", "number"])
+def test_columns__refuses_rows_without_a_key_of_their_own(rows):
+    with pytest.raises(ValueError, match="failures"):
+        Columns.of_rows(FAILURES, [dict.fromkeys(FAILURES.key, "x") | row for row in rows])
+
+
+def test_join_tables__kept_and_made_results_lie_in_the_order_of_their_key(tmp_path):
+    rows = [{"item_id": f"S{i}", "item_kind": "sample", "stage": "read", "code": "X", "message": "m"} for i in range(4)]
+    parts = [Made({"failures": Columns.of_rows(FAILURES, [row])}) for row in rows]
+    held = [Store(tmp_path).save(f"{i:064x}", {}, part) if i % 2 else part for i, part in enumerate(parts)]
+    found = join_tables(["failures", "samples_qc"], [*held[::-1], Made()])
+    pd.testing.assert_frame_equal(found["failures"], build_frame(FAILURES, rows))
+    pd.testing.assert_frame_equal(found["samples_qc"], build_frame(TABLES["samples_qc"], []))
 
 
 def test_store__unknown_key_has_no_result(tmp_path):
     assert Store(tmp_path).load(KEY) is None
 
 
-def test_store__does_not_give_back_what_is_damaged(tmp_path, frames):
+def test_store__does_not_give_back_what_is_damaged(tmp_path, tables):
     store = Store(tmp_path)
-    store.save(KEY, {}, frames)
+    store.save(KEY, {}, tables)
     path = store.path(KEY)
     whole = path.read_bytes()
     for at in np.random.default_rng(1).integers(0, len(whole), 200):

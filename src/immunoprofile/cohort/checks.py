@@ -11,6 +11,7 @@ from immunoprofile.cohort.results import Results
 from immunoprofile.cohort.sample import Profiled
 from immunoprofile.cohort.samples import Work
 from immunoprofile.cohort.single_stains import check_singles
+from immunoprofile.cohort.store import join_tables
 from immunoprofile.columns import CHECKS_UNANSWERED, FAILURES, INTENSITIES, POPULATIONS, SAMPLES_QC
 from immunoprofile.errors import FcsError
 from immunoprofile.fcs import digest_of_fcs
@@ -27,7 +28,7 @@ from immunoprofile.quality import (
 )
 from immunoprofile.spillover import Spillover
 from immunoprofile.study import Sample
-from immunoprofile.tables import build_frame, join_frames, sort_frame
+from immunoprofile.tables import build_frame, sort_frame
 
 
 def spillover_controls(samples: Iterable[Sample]) -> list[Sample]:
@@ -62,7 +63,7 @@ def with_checks(
         Rows of the sheet that are single stains or unstained.
     """
     samples, templates = [s for s, _ in work], list({t.digest: t for _, t in (*work, *bridges)}.values())
-    tables = {name: join_frames(t, (p.tables[name] for p in found if name in p.tables)) for name, t in _TABLES.items()}
+    tables = join_tables(_TABLES, (p.tables for p in found))
     controls = [s for s, _ in bridges]
     checks = join_checks(
         [
@@ -92,7 +93,7 @@ def with_checks(
     )
 
 
-_TABLES = {t.name: t for t in (POPULATIONS, INTENSITIES, SAMPLES_QC, CHECKS_UNANSWERED)}
+_TABLES = tuple(t.name for t in (POPULATIONS, INTENSITIES, SAMPLES_QC, CHECKS_UNANSWERED))
 
 
 def _digest(single: Sample) -> str | None:

@@ -20,7 +20,15 @@ from immunoprofile.cohort.samples import Hands, Progress, Setting, Work, do_samp
 from immunoprofile.cohort.schedule import Workers
 from immunoprofile.cohort.store import join_tables
 from immunoprofile.cohort.workplace import open_workplace
-from immunoprofile.columns import FAILURES, GATES_RESOLVED, INTENSITIES, POPULATIONS, SAMPLE_STATES, SAMPLES_QC
+from immunoprofile.columns import (
+    CHECKS_UNANSWERED,
+    FAILURES,
+    GATES_RESOLVED,
+    INTENSITIES,
+    POPULATIONS,
+    SAMPLE_STATES,
+    SAMPLES_QC,
+)
 from immunoprofile.fcs import Strictness
 from immunoprofile.gating import GatingTemplate, load_template
 from immunoprofile.platelets import Rule, check_subjects, check_treatments
@@ -319,6 +327,11 @@ def _run(work: Work, tabling: Tabling, setting: Setting, hands: Hands, cuts: Cut
     return do_samples(tasks_of(work, tabling, cuts), setting, hands)
 
 
+_OF_SAMPLES = tuple(
+    t.name for t in (POPULATIONS, INTENSITIES, SAMPLE_STATES, SAMPLES_QC, CHECKS_UNANSWERED, GATES_RESOLVED)
+)
+
+
 def _collect(
     found: Sequence[Profiled],
     study_id: str,
@@ -336,12 +349,7 @@ def _collect(
     return Results(
         study_id=study_id,
         folder=None,
-        populations=join_tables(POPULATIONS.name, (p.tables for p in found)),
-        intensities=join_tables(INTENSITIES.name, (p.tables for p in found)),
-        sample_states=join_tables(SAMPLE_STATES.name, (p.tables for p in found)),
-        samples_qc=join_tables(SAMPLES_QC.name, (p.tables for p in found)),
-        checks_unanswered=join_tables("checks_unanswered", (p.tables for p in found)),
-        gates_resolved=join_tables(GATES_RESOLVED.name, (p.tables for p in found)),
+        **join_tables(_OF_SAMPLES, (p.tables for p in found)),
         failures=build_frame(FAILURES, [p.failure for p in found if p.failure is not None]),
         n_samples=len(found),
         inputs={**inputs, **files},

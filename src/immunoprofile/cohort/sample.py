@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
-import pandas as pd
-
-from immunoprofile.columns import SAMPLE_STATES, SAMPLES_QC
+from immunoprofile.cohort.store import Kept, Made
+from immunoprofile.columns import CHECKS_UNANSWERED, SAMPLE_STATES, SAMPLES_QC
 from immunoprofile.errors import ImmunoprofileError, InputError, OutputError
 from immunoprofile.fcs import Events, FcsFile, Strictness, access_error, read_fcs, read_fcs_datasets
 from immunoprofile.gating import GatingTemplate, Membership, Plan, compile_plan, run_plan
@@ -18,25 +17,25 @@ from immunoprofile.populations import (
     Given,
     Reference,
     TableSettings,
+    count_populations,
     default_settings,
     describe_states,
-    measure_intensities,
+    list_gates,
+    list_intensities,
     picture_sample,
-    resolved_gates,
     states_at,
-    tabulate,
 )
 from immunoprofile.quality import (
     RuleSet,
     Watched,
-    check_sample,
+    ask_sample,
     load_quality_rules,
     remove_events,
     spillover_in_use,
 )
 from immunoprofile.spillover import Spillover, read_spillover
 from immunoprofile.study import Sample
-from immunoprofile.tables import build_frame, join_frames
+from immunoprofile.tables import Columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +43,7 @@ class Profiled:
     """The rows of one sample and the histograms of its gates (``pictures/``), or its failure."""
 
     sample_id: str
-    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    tables: Made | Kept = field(default_factory=Made)
     failure: Mapping[str, Any] | None = None
     fcs_sha256: str | None = None
     spillover: Spillover | None = None
@@ -143,13 +142,13 @@ def profile_sample(
         # One walk through the file gates it and follows its acquisition.
         watched = Watched(plan, events, tabling.rules)
         members = run_plan(plan, watched, threads=threads)
-        of_gates = None if settled is None else check_settled(settled, sample.sample_id, members, events, replacement)
+        of_gates = [] if settled is None else check_settled(settled, sample.sample_id, members, events, replacement)
         stage = "tabulate"
         described = describe_sample(sample, study_id, digest)
         survey = watched.survey()
         cleaned = remove_events(members, events, survey)
         members = cleaned.members
-        checks = check_sample(
+        rows, unanswered = ask_sample(
             members,
             events,
             described | {"hours_to_stain": sample.hours_to_stain, "viability_frac": sample.viability_frac},
@@ -159,7 +158,7 @@ def profile_sample(
             cleaned=cleaned,
         )
         given, settings = tabling.given(sample), tabling.settings
-        populations = tabulate(
+        populations = count_populations(
             members,
             described,
             treatments=given,
@@ -169,14 +168,14 @@ def profile_sample(
         held = describe_states(sample.sample_id, states_at(sample.day, given, settings.states))
         tables = {
             "populations": populations,
-            "sample_states": build_frame(SAMPLE_STATES, held),
-            "gates_resolved": resolved_gates(members, sample.sample_id),
-            "samples_qc": join_frames(SAMPLES_QC, [checks.rows] if of_gates is None else [checks.rows, of_gates]),
-            "checks_unanswered": checks.unanswered,
+            "sample_states": Columns.of_rows(SAMPLE_STATES, held),
+            "gates_resolved": list_gates(members, sample.sample_id),
+            "samples_qc": Columns.of_rows(SAMPLES_QC, [*rows, *of_gates]),
+            "checks_unanswered": Columns.of_rows(CHECKS_UNANSWERED, unanswered),
         }
         used, pictures = spillover_in_use(template, events, replacement), None
         if not tabling.counts_only:
-            tables["intensities"] = measure_intensities(members, events, sample.sample_id, spillover=replacement)
+            tables["intensities"] = list_intensities(members, events, sample.sample_id, spillover=replacement)
             pictures = picture_sample(members, events, sample.sample_id, spillover=replacement, in_use=used)
     except OutputError:
         raise
@@ -186,15 +185,14 @@ def profile_sample(
             sample.sample_id,
             failure=describe_failure(sample.sample_id, "sample", stage, problem, sample.file),
         )
-    return Profiled(sample.sample_id, tables, fcs_sha256=digest, spillover=used, pictures=pictures)
+    return Profiled(sample.sample_id, Made(tables), fcs_sha256=digest, spillover=used, pictures=pictures)
 
 
 def check_settled(
     resolved: Resolved, sample_id: str, members: Membership, events: Events, matrix: Spillover | None
-) -> pd.DataFrame:
-    """What a laboratory should look at about one sample's automatic gates (columns of `columns.SAMPLES_QC`)."""
-    found = check_gates(resolved, members, events, matrix)
-    rows = [
+) -> list[dict[str, Any]]:
+    """What a laboratory should look at about one sample's automatic gates (rows of `columns.SAMPLES_QC`)."""
+    return [
         {
             "sample_id": sample_id,
             "rule_id": c.rule_id,
@@ -205,9 +203,8 @@ def check_settled(
             "flag": c.flag,
             "detail": c.detail,
         }
-        for c in found
+        for c in check_gates(resolved, members, events, matrix)
     ]
-    return build_frame(SAMPLES_QC, rows)
 
 
 def read_sample(sample: Sample, strictness: Strictness) -> Events:

@@ -1,6 +1,6 @@
 """Results of single samples on disk, found again by what they rest on: what makes a run go on where it stopped.
 
-`.work/samples/ab/KEY.result` holds the tables of one sample as Arrow streams behind a JSON header, and at the end the
+`.work/samples/ab/KEY.result` holds the tables of one sample as Arrow batches behind a JSON header, and at the end the
 SHA-256 of all of it and of the key, so that a result is found under its own key only. A file that is not whole is as
 good as none: the sample is done again. Nothing in it can run.
 """
@@ -9,23 +9,51 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from immunoprofile.columns import TABLES
+from immunoprofile.columns import TABLES, Table
 from immunoprofile.errors import OutputError
 from immunoprofile.provenance import write_bytes
-from immunoprofile.tables import build_frame, join_frames, sort_frame
+from immunoprofile.tables import Columns, build_frame, sort_frame
 
 WORK = ".work"
-_MAGIC = b"immunoprofile sample 2\n"
+_MAGIC = b"immunoprofile sample 3\n"
 _DIGEST_BYTES = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Made(Mapping[str, pd.DataFrame]):
+    """The tables of one sample as they were made, by name; a frame is built when it is asked for.
+
+    Whoever keeps them needs no frame, and a frame costs more than the rest of a small table.
+    """
+
+    columns: Mapping[str, Columns] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        return self.columns[name].frame()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.columns)
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.columns
+
+    def read(self, names: Iterable[str]) -> dict[str, pa.RecordBatch]:
+        """Some tables as Arrow has them, those of them that there are."""
+        return {name: _to_arrow(self.columns[name]) for name in names if name in self.columns}
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +69,7 @@ class Kept(Mapping[str, pd.DataFrame]):
     def __getitem__(self, name: str) -> pd.DataFrame:
         if name not in self.names:
             raise KeyError(name)
-        return sort_frame(TABLES[name], self.stream(name).to_pandas())
+        return sort_frame(TABLES[name], self.read((name,))[name].to_pandas())
 
     def __contains__(self, name: object) -> bool:
         return name in self.names
@@ -52,8 +80,8 @@ class Kept(Mapping[str, pd.DataFrame]):
     def __len__(self) -> int:
         return len(self.names)
 
-    def stream(self, name: str) -> pa.Table:
-        """One table as Arrow has it.
+    def read(self, names: Iterable[str]) -> dict[str, pa.RecordBatch]:
+        """Some tables as Arrow has them, those of them that are kept.
 
         Raises
         ------
@@ -68,19 +96,25 @@ class Kept(Mapping[str, pd.DataFrame]):
                 remedy="Run the same command again: this sample is done anew.",
                 code="OUTPUT-KEPT",
             )
-        return _stream(body, name)
+        return _batches(body, names)
 
 
-def join_tables(name: str, parts: Iterable[Mapping[str, pd.DataFrame]]) -> pd.DataFrame:
-    """One table of many samples, sorted by its key, from results in memory or on disk."""
-    table, held = TABLES[name], [p for p in parts if name in p]
-    kept = [p.stream(name) for p in held if isinstance(p, Kept)]
-    frames = [p[name] for p in held if not isinstance(p, Kept)]
+def join_tables(names: Iterable[str], parts: Iterable[Made | Kept]) -> dict[str, pd.DataFrame]:
+    """Tables of many samples, each sorted by its key, from results in memory or on disk; each result is read once."""
+    batches: dict[str, list[pa.RecordBatch]] = {name: [] for name in names}
+    for part in parts:
+        for name, batch in part.read(batches).items():
+            if batch.num_rows:
+                batches[name].append(batch)
+    return {name: _joined(TABLES[name], found) for name, found in batches.items()}
+
+
+def _joined(table: Table, batches: Sequence[pa.RecordBatch]) -> pd.DataFrame:
     first = table.key[0]
-    kept = sorted((k for k in kept if k.num_rows), key=lambda k: str(k[first][0]))
+    ordered = sorted(batches, key=lambda batch: str(batch[first][0]))
     # One conversion for all of them: a frame for each costs a hundred times more.
-    joined = [pa.concat_tables(kept).to_pandas()] if kept else []
-    return join_frames(table, [*joined, *frames])
+    joined = pa.Table.from_batches(ordered, schema=_schema(table.name)).combine_chunks()
+    return sort_frame(table, joined.to_pandas())
 
 
 class Store:
@@ -101,7 +135,7 @@ class Store:
         header, _ = _header(body)
         return header["facts"], Kept(self.path(key), tuple(name for name, _ in header["tables"]))
 
-    def save(self, key: str, facts: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> Kept:
+    def save(self, key: str, facts: Mapping[str, Any], tables: Made) -> Kept:
         """Keep a result under its key, whole or not at all.
 
         Raises
@@ -109,16 +143,16 @@ class Store:
         OutputError
             The disk is full or the folder may not be written.
         """
-        body = _pack(facts, tables)
+        body = _pack(facts, tables.columns)
         write_bytes(self.path(key), body + _digest(body, key))
         return Kept(self.path(key), tuple(tables))
 
 
-def _pack(facts: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> bytes:
-    streams = {name: _to_arrow(name, frame) for name, frame in tables.items()}
-    sizes = [[name, len(stream)] for name, stream in streams.items()]
+def _pack(facts: Mapping[str, Any], tables: Mapping[str, Columns]) -> bytes:
+    batches = {name: _to_arrow(columns).serialize() for name, columns in tables.items()}
+    sizes = [[name, batch.size] for name, batch in batches.items()]
     header = json.dumps({"facts": dict(facts), "tables": sizes}, ensure_ascii=False).encode()
-    return b"".join([_MAGIC, len(header).to_bytes(8, "little"), header, *streams.values()])
+    return b"".join([_MAGIC, len(header).to_bytes(8, "little"), header, *batches.values()])
 
 
 def _digest(body: bytes, key: str) -> bytes:
@@ -144,37 +178,32 @@ def _header(body: bytes) -> tuple[dict[str, Any], int]:
     return json.loads(body[start:end]), end
 
 
-def _stream(body: bytes, name: str) -> pa.Table:
-    header, at = _header(body)
-    for held, size in header["tables"]:
-        if held == name:
-            with pa.ipc.open_stream(pa.py_buffer(body)[at : at + size]) as reader:
-                return reader.read_all()
+def _batches(body: bytes, names: Iterable[str]) -> dict[str, pa.RecordBatch]:
+    (header, at), wanted, found = _header(body), set(names), {}
+    whole = pa.py_buffer(body)
+    for name, size in header["tables"]:
+        if name in wanted:
+            found[name] = pa.ipc.read_record_batch(whole.slice(at, size), _schema(name))
         at += size
-    raise KeyError(name)
+    return found
 
 
-def _to_arrow(name: str, frame: pd.DataFrame) -> bytes:
-    schema, types = _schema(name)
-    if list(frame.columns) != schema.names:
-        raise ValueError(f"{list(frame.columns)} are not the columns of {name}")
-    # Column by column: the way for any frame finds the types out anew each time, at several times the cost.
-    columns = [
-        pa.array(_bare(c.array), type=t, from_pandas=True) for (_, c), t in zip(frame.items(), types, strict=True)
-    ]
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, schema) as writer:
-        writer.write_table(pa.Table.from_arrays(columns, schema=schema))
-    return bytes(sink.getvalue())
+def _to_arrow(columns: Columns) -> pa.RecordBatch:
+    table, n = columns.table, columns.n_rows
+    schema = _schema(table.name)
+    arrays = [_array(columns.values.get(name), n, kind) for name, kind in zip(table.names, schema.types, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _bare(values: Any) -> Any:
-    """Numbers out of pandas' wrapper, which Arrow would look at one by one."""
-    return values.to_numpy() if isinstance(values, pd.arrays.NumpyExtensionArray) else values
+def _array(value: Any, n: int, kind: pa.DataType) -> pa.Array:
+    """A column from an array, or from one value for all rows; None and NaN are missing."""
+    if isinstance(value, np.ndarray):
+        return pa.array(value, type=kind, from_pandas=True)
+    missing = value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
+    return pa.nulls(n, kind) if missing else pa.array([value] * n, type=kind)
 
 
 @cache
-def _schema(name: str) -> tuple[pa.Schema, tuple[pa.DataType, ...]]:
-    """A table's columns with what pandas has to know to read them back as they were, and their types."""
-    schema = pa.Schema.from_pandas(build_frame(TABLES[name], []), preserve_index=False)
-    return schema, tuple(schema.types)
+def _schema(name: str) -> pa.Schema:
+    """A table's columns with what pandas has to know to read them back as they were."""
+    return pa.Schema.from_pandas(build_frame(TABLES[name], []), preserve_index=False)

@@ -10,7 +10,7 @@ states, each with its source, `flags` their meaning in words, `references` the r
 from immunoprofile.populations.absolute import Reference, choose_references, references_of
 from immunoprofile.populations.flags import barring_flags, population_flags, status_meanings
 from immunoprofile.populations.fmo import compare_fmo, fmo_marker
-from immunoprofile.populations.intensities import measure_intensities
+from immunoprofile.populations.intensities import list_intensities, measure_intensities
 from immunoprofile.populations.pictures import PICTURES, picture_name, picture_sample
 from immunoprofile.populations.references import ReferenceRange, find_ranges, load_ranges
 from immunoprofile.populations.settings import (
@@ -23,7 +23,7 @@ from immunoprofile.populations.settings import (
     load_thresholds,
 )
 from immunoprofile.populations.states import Given, Holding, describe_states, states_at
-from immunoprofile.populations.tabulate import resolved_gates, tabulate
+from immunoprofile.populations.tabulate import count_populations, list_gates, resolved_gates, tabulate
 
 __all__ = [
     "PICTURES",
@@ -37,10 +37,13 @@ __all__ = [
     "barring_flags",
     "choose_references",
     "compare_fmo",
+    "count_populations",
     "default_settings",
     "describe_states",
     "find_ranges",
     "fmo_marker",
+    "list_gates",
+    "list_intensities",
     "load_ranges",
     "load_settings",
     "load_states",

@@ -33,7 +33,7 @@ from immunoprofile.kernels.intensities import N_KEYS, N_MOMENTS, PREFIXES, key_r
 from immunoprofile.populations.layout import layout_of
 from immunoprofile.scales import Asinh, Identity, Linear
 from immunoprofile.spillover import Spillover
-from immunoprofile.tables import build_columns
+from immunoprofile.tables import Columns
 
 _LEVELS = np.array([0.158655253931457, 0.5, 0.841344746068543])  # normal distribution at -1, 0 and 1
 _BLOCK = 4096
@@ -84,6 +84,13 @@ def measure_intensities(
     everything is NA. A marker is compensated as the first gate that looks at it says, or else as the template does.
     Sums run in the order of the file, so the result does not depend on threads.
     """
+    return list_intensities(members, events, sample_id, spillover=spillover).frame()
+
+
+def list_intensities(
+    members: Membership, events: PanelEvents, sample_id: str, *, spillover: Spillover | None = None
+) -> Columns:
+    """The rows of `measure_intensities`, not yet a frame."""
     table, stains = _stains(members.plan.template, events, spillover)
     layout = layout_of(members.plan.template)
     paths = [layout.paths[i] for i in dict.fromkeys(layout.pop.tolist())]
@@ -96,7 +103,7 @@ def measure_intensities(
         values = _compensated(events, table.columns, [stains[i] for i in group])
         _summarise(members, paths, values, results, group)
     ids = [members.plan.template.id_of(p) for p in paths]
-    return _frame(sample_id, ids, [stains[i] for i in order], results[:, order].reshape(-1, results.shape[2]))
+    return _columns(sample_id, ids, [stains[i] for i in order], results[:, order].reshape(-1, results.shape[2]))
 
 
 def _groups(order: Sequence[int], n_events: int) -> Iterator[Sequence[int]]:
@@ -183,7 +190,7 @@ def _summarise(
         results[p, group] = out
 
 
-def _frame(sample_id: str, ids: Sequence[str], stains: Sequence[Stain], results: NDArray[np.float64]) -> pd.DataFrame:
+def _columns(sample_id: str, ids: Sequence[str], stains: Sequence[Stain], results: NDArray[np.float64]) -> Columns:
     n, nonpositive, total, logs, low, median, high = results.T
     some, positive = n > 0, (n > 0) & (nonpositive == 0)
     with np.errstate(all="ignore"):
@@ -192,7 +199,7 @@ def _frame(sample_id: str, ids: Sequence[str], stains: Sequence[Stain], results:
     # Values near the largest float overflow when they are added: nothing is known then.
     spread, mean, geometric = (np.where(np.isfinite(v), v, np.nan) for v in (spread, mean, geometric))
     kinds = ["uncompensated" if s.raw >= 0 else "compensated" for s in stains]
-    return build_columns(
+    return Columns(
         INTENSITIES,
         {
             "sample_id": sample_id,

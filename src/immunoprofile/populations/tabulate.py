@@ -21,7 +21,7 @@ from immunoprofile.populations.settings import TableSettings, default_settings
 from immunoprofile.populations.states import Given, states_at
 from immunoprofile.populations.status import Verdict, b_cell_flag, judge, statuses
 from immunoprofile.provenance import digest_of_bytes
-from immunoprofile.tables import build_columns
+from immunoprofile.tables import Columns
 
 _SAMPLE_COLUMNS = ("study_id", "sample_id", "subject_id", "visit", "day", "panel", "fcs_sha256")
 _LIMITS = {"wilson": wilson, "clopper_pearson": clopper_pearson}
@@ -64,6 +64,18 @@ def tabulate(
     KeyError
         The sample has no ``sample_id``.
     """
+    return count_populations(members, sample, treatments=treatments, reference=reference, settings=settings).frame()
+
+
+def count_populations(
+    members: Membership,
+    sample: Mapping[str, Any],
+    *,
+    treatments: Iterable[Given] | None = None,
+    reference: Reference | None = None,
+    settings: TableSettings | None = None,
+) -> Columns:
+    """The rows of `tabulate`, not yet a frame."""
     sample_id, settings = sample["sample_id"], settings or default_settings()
     template, layout = members.plan.template, layout_of(members.plan.template)
     found = members.counts()
@@ -83,7 +95,7 @@ def tabulate(
     } | {name: sample.get(name) for name in _SAMPLE_COLUMNS}
     values = shared | layout.texts | _fractions(count, total, verdict, settings) | _cells(layout, cells, verdict)
     values |= {"row_id": _row_ids(layout, sample_id, template.digest, sample.get("fcs_sha256"))}
-    return build_columns(POPULATIONS, values, layout.n_rows)
+    return Columns(POPULATIONS, values, layout.n_rows)
 
 
 def _day(sample: Mapping[str, Any]) -> int | None:
@@ -183,8 +195,13 @@ def _row_ids(layout: Layout, sample_id: Any, template_sha256: str, fcs_sha256: A
 
 def resolved_gates(members: Membership, sample_id: str) -> pd.DataFrame:
     """Every gate as it was applied to one sample (columns of `columns.GATES_RESOLVED`)."""
+    return list_gates(members, sample_id).frame()
+
+
+def list_gates(members: Membership, sample_id: str) -> Columns:
+    """The rows of `resolved_gates`, not yet a frame."""
     described = _applied_gates(members.plan)
-    return build_columns(GATES_RESOLVED, {"sample_id": sample_id, **described}, len(members.plan.gates))
+    return Columns(GATES_RESOLVED, {"sample_id": sample_id, **described}, len(members.plan.gates))
 
 
 @lru_cache(maxsize=16)

@@ -14,7 +14,7 @@ from immunoprofile.quality.judge import Checks, join_checks
 from immunoprofile.quality.preparation import spillover_in_use
 from immunoprofile.quality.removal import Cleaned, remove_events
 from immunoprofile.quality.ruleset import Rule, RuleSet, Variation, load_quality_rules
-from immunoprofile.quality.sample import check_sample
+from immunoprofile.quality.sample import ask_sample, check_sample
 from immunoprofile.quality.shifts import control_shifts
 from immunoprofile.quality.survey import Survey, Watched, survey_events
 
@@ -26,6 +26,7 @@ __all__ = [
     "Survey",
     "Variation",
     "Watched",
+    "ask_sample",
     "check_bridges",
     "check_cohort",
     "check_matrices",

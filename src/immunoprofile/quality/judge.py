@@ -70,8 +70,20 @@ def judge_all(rules: RuleSet, samples: Mapping[str, Mapping[str, Callable[[Rule]
     samples
         Sample to rule to what measures it.
     """
+    return checks_of(*ask_all(rules, samples))
+
+
+def checks_of(rows: Iterable[Mapping[str, Any]], unanswered: Iterable[Mapping[str, Any]]) -> Checks:
+    """Rows as frames."""
+    return Checks(build_frame(SAMPLES_QC, rows), build_frame(CHECKS_UNANSWERED, unanswered))
+
+
+def ask_all(
+    rules: RuleSet, samples: Mapping[str, Mapping[str, Callable[[Rule], Answer]]]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The rows of `judge_all`, not yet frames."""
     rows: list[dict[str, Any]] = []
-    unanswered: list[dict[str, str]] = []
+    unanswered: list[dict[str, Any]] = []
     for sample_id, answers in samples.items():
         for rule in rules.rules:
             if rule.id not in answers:
@@ -81,7 +93,7 @@ def judge_all(rules: RuleSet, samples: Mapping[str, Mapping[str, Callable[[Rule]
                 unanswered.append({"sample_id": sample_id, "rule_id": rule.id, "reason": answer})
                 continue
             rows += [row_of(rule, sample_id, m) for m in ([answer] if isinstance(answer, Measured) else answer)]
-    return Checks(build_frame(SAMPLES_QC, rows), build_frame(CHECKS_UNANSWERED, unanswered))
+    return rows, unanswered
 
 
 def row_of(rule: Rule, sample_id: str, measured: Measured) -> dict[str, Any]:

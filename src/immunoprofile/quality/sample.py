@@ -8,7 +8,7 @@ from typing import Any
 from immunoprofile.fcs import Events
 from immunoprofile.gating import Membership
 from immunoprofile.quality import counts, preparation
-from immunoprofile.quality.judge import Answer, Checks, Measured, judge_all
+from immunoprofile.quality.judge import Answer, Checks, Measured, ask_all, checks_of
 from immunoprofile.quality.removal import Cleaned
 from immunoprofile.quality.ruleset import Rule, RuleSet, load_quality_rules
 from immunoprofile.quality.survey import Survey, survey_events
@@ -47,6 +47,22 @@ def check_sample(
     Checks
         Rows of `columns.SAMPLES_QC` and of `columns.CHECKS_UNANSWERED`.
     """
+    return checks_of(
+        *ask_sample(members, events, sample, rules=rules, spillover=spillover, survey=survey, cleaned=cleaned)
+    )
+
+
+def ask_sample(
+    members: Membership,
+    events: Events,
+    sample: Mapping[str, Any],
+    *,
+    rules: RuleSet | None = None,
+    spillover: Spillover | None = None,
+    survey: Survey | None = None,
+    cleaned: Cleaned | None = None,
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The rows of `check_sample` one by one: those with a value, and the rules without an answer."""
     rules = rules or load_quality_rules()
     survey = survey or survey_events(members, events, rules)
     matrix = preparation.spillover_in_use(members.plan.template, events, spillover)
@@ -73,7 +89,7 @@ def check_sample(
         "spillover_diagonal": lambda _: preparation.diagonal(matrix),
         "spillover_entries": lambda rule: preparation.off_diagonal(matrix, *rule.warn),
     }
-    return judge_all(rules, {str(sample["sample_id"]): answers})
+    return ask_all(rules, {str(sample["sample_id"]): answers})
 
 
 def _singlets(members: Membership) -> Answer:
