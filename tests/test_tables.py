@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from immunoprofile.columns import SAMPLES_QC, TABLES
 from immunoprofile.errors import InputError
-from immunoprofile.tables import build_frame, read_table, to_csv, write_descriptions, write_table
+from immunoprofile.tables import _PANDAS, build_frame, read_table, to_csv, write_descriptions, write_table
 
 
 def row(**values):
@@ -152,3 +152,28 @@ def test_build_frame__plain_rows_come_out_as_pandas_sorts_them(found) -> None:
         )
     expected = shuffled[list(SAMPLES_QC.names)].sort_values(list(SAMPLES_QC.key), kind="stable", ignore_index=True)
     pd.testing.assert_frame_equal(build_frame(SAMPLES_QC, rows), expected)
+
+
+_TEXT = st.one_of(
+    st.none(), st.text(max_size=6), st.sampled_from(["NA", "", "a,b", 'say "x"', "two\nlines", "\r", " x ", "=1"])
+)
+_CELLS = {
+    "str": _TEXT,
+    "int": st.one_of(st.none(), st.integers(-(2**53), 2**53)),
+    "float": st.floats(),
+    "bool": st.one_of(st.none(), st.booleans()),
+}
+
+
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+@pytest.mark.parametrize("name", ["populations", "response", "samples_qc"])
+def test_to_csv__is_the_text_that_pandas_writes(name: str, data) -> None:
+    table = TABLES[name]
+    rows = [{c.name: data.draw(_CELLS[c.dtype]) for c in table.columns} for _ in range(data.draw(st.integers(0, 4)))]
+    frame = pd.DataFrame({c.name: pd.array([r[c.name] for r in rows], dtype=_PANDAS[c.dtype]) for c in table.columns})
+    plain = frame.copy()
+    for c in table.columns:
+        if c.dtype == "bool":
+            plain[c.name] = plain[c.name].map({True: "TRUE", False: "FALSE"}).astype("string")
+    assert to_csv(table, frame) == plain.to_csv(index=False, na_rep="NA", lineterminator="\n")

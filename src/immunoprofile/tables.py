@@ -6,10 +6,12 @@ shortest form that reads back equal, rows sorted by key, no index.
 
 from __future__ import annotations
 
+import csv
 import io
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,9 @@ _PANDAS = {"str": "string", "int": "Int64", "float": "float64", "bool": "boolean
 _DTYPES = {name: pd.api.types.pandas_dtype(dtype) for name, dtype in _PANDAS.items()}
 _NUMPY: dict[str, Any] = {"str": object, "int": np.float64, "float": np.float64, "bool": np.float64}
 _TRUTHS = {"true": True, "yes": True, "1": True, "1.0": True, "false": False, "no": False, "0": False, "0.0": False}
+_WRITTEN = {True: "TRUE", False: "FALSE"}
+_CSV_ROWS = 50_000
+"""Rows turned into text at a time: a table in the making takes little memory beside itself."""
 _FRICTIONLESS = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
 
 
@@ -43,10 +48,18 @@ def build_frame(table: Table, rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame
     unknown = {k for row in listed for k in row} - set(table.names)
     if unknown:
         raise ValueError(f"table {table.name} has no column {sorted(unknown)}")
+    if not listed:
+        return _without_rows(table).copy()
     plain = _plainly_sorted(table, listed)
     columns = {c.name: [row.get(c.name) for row in plain or listed] for c in table.columns}
     frame = pd.DataFrame({c.name: _listed(columns[c.name], c.dtype) for c in table.columns}, copy=False)
     return frame if plain else sort_frame(table, frame)
+
+
+@cache
+def _without_rows(table: Table) -> pd.DataFrame:
+    """A frame without rows costs as much as one with some, and most tables of most samples have none."""
+    return pd.DataFrame({c.name: pd.array([], dtype=_PANDAS[c.dtype]) for c in table.columns})
 
 
 def _plainly_sorted(table: Table, rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]] | None:
@@ -169,7 +182,7 @@ def _in_order(table: Table, frame: pd.DataFrame) -> bool:
 def sort_frame(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with the table's columns and types, sorted by its key, which must be unique."""
     typed = _typed_frame(table, frame)
-    if len(typed) and _in_order(table, typed):
+    if _in_order(table, typed):
         return typed.reset_index(drop=True)
     ordered = typed.sort_values(list(table.key), kind="stable", ignore_index=True)
     if ordered.duplicated(list(table.key)).any():
@@ -189,11 +202,19 @@ def _typed_frame(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
 
 def to_csv(table: Table, frame: pd.DataFrame) -> str:
     """The CSV text of a table, by the rules of this module."""
-    text = frame.loc[:, list(table.names)].copy()
-    for column in table.columns:
-        if column.dtype == "bool":
-            text[column.name] = text[column.name].map({True: "TRUE", False: "FALSE"}).astype("string")
-    return str(text.to_csv(index=False, na_rep="NA", lineterminator="\n"))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table.names)
+    for first in range(0, len(frame), _CSV_ROWS):
+        part = frame.iloc[first : first + _CSV_ROWS]
+        writer.writerows(zip(*(_cells(part[c.name], c.dtype) for c in table.columns), strict=True))
+    return text.getvalue()
+
+
+def _cells(values: pd.Series[Any], dtype: Dtype) -> list[Any]:
+    """What is written of a column: text, and numbers whose text is the shortest that reads back equal."""
+    cells = values.to_numpy(dtype=object, na_value="NA").tolist()
+    return [_WRITTEN.get(v, v) for v in cells] if dtype == "bool" else cells
 
 
 def write_table(name: str, frame: pd.DataFrame, folder: Path) -> list[Path]:

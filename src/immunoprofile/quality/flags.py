@@ -40,9 +40,11 @@ def flag_populations(
     lineage = {t.digest: _roles_above(t) for t in templates}
     added: list[set[str]] = [set() for _ in range(len(populations))]
     of_sample = populations.groupby("sample_id", sort=False).indices
+    columns = {name: populations[name].to_numpy(dtype=object, na_value="") for name in _ASKED}
     for row, rule in kept:
         places = of_sample.get(row.sample_id, np.empty(0, np.intp))
-        for place in places[_concerned(populations.iloc[places], rule, row.item, lineage)]:
+        rows = {name: column[places] for name, column in columns.items()}
+        for place in places[_concerned(rows, rule, row.item, lineage)]:
             added[place].add(row.flag)
     joined = [
         ";".join(sorted({*filter(None, str(old).split(";")), *new})) if new else old
@@ -51,17 +53,23 @@ def flag_populations(
     return populations.assign(flags=pd.array(joined, dtype="string"))
 
 
+_ASKED = ("abs_method", "pop_id", "template_sha256", "pop_path")
+
+
 def _concerned(
-    rows: pd.DataFrame, rule: Rule, item: str, lineage: Mapping[str, Mapping[str, frozenset[str]]]
+    rows: Mapping[str, NDArray[np.object_]],
+    rule: Rule,
+    item: str,
+    lineage: Mapping[str, Mapping[str, frozenset[str]]],
 ) -> NDArray[np.bool_]:
-    """Which rows of one sample a rule concerns."""
-    found = np.zeros(len(rows), dtype=np.bool_)
+    """Which rows of one sample a rule concerns; the columns of `_ASKED` with empty text where they are missing."""
+    found = np.zeros(rows["pop_id"].size, dtype=np.bool_)
     if "all" in rule.concerns:
         return ~found
     if "absolute" in rule.concerns:
-        found |= (rows["abs_method"].fillna("none") != "none").to_numpy(dtype=np.bool_)
+        found |= ~np.isin(rows["abs_method"], ("", "none"))
     if "item" in rule.concerns:
-        found |= (rows["pop_id"] == _population(item)).to_numpy(dtype=np.bool_)
+        found |= (rows["pop_id"] == _population(item)).astype(np.bool_)
     roles = set(rule.concerns)
     pairs = zip(rows["template_sha256"], rows["pop_path"], strict=True)
     found |= np.array([bool(roles & lineage.get(sha, {}).get(path, frozenset())) for sha, path in pairs], np.bool_)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from immunoprofile.columns import CHECKS_UNANSWERED, SAMPLES_QC
 from immunoprofile.quality.ruleset import EVERYTHING, Level, Rule, RuleSet
-from immunoprofile.tables import build_frame, sort_frame
+from immunoprofile.tables import build_frame, join_frames
 
 LEVELS: tuple[Level, ...] = ("pass", "info", "warn", "fail")
 
@@ -114,9 +114,7 @@ def row_of(rule: Rule, sample_id: str, measured: Measured) -> dict[str, Any]:
 def join_checks(parts: Iterable[Checks]) -> Checks:
     """The checks of several samples or sorts in one."""
     listed = list(parts)
-    if not listed:
-        return Checks(build_frame(SAMPLES_QC, []), build_frame(CHECKS_UNANSWERED, []))
     return Checks(
-        sort_frame(SAMPLES_QC, pd.concat([c.rows for c in listed])),
-        sort_frame(CHECKS_UNANSWERED, pd.concat([c.unanswered for c in listed])),
+        join_frames(SAMPLES_QC, (c.rows for c in listed)),
+        join_frames(CHECKS_UNANSWERED, (c.unanswered for c in listed)),
     )
