@@ -18,11 +18,17 @@ def known_study(tmp_path: Path) -> Path:
     return write_known_study(tmp_path / "study")
 
 
-@pytest.fixture
-def immunoprofile() -> Callable[..., Result]:
+@pytest.fixture(scope="session")
+def run_program() -> Callable[..., Result]:
     """Run the program with these arguments."""
 
     def run(*arguments: object) -> Result:
         return CliRunner().invoke(program, [str(a) for a in arguments])
 
     return run
+
+
+@pytest.fixture
+def immunoprofile(run_program: Callable[..., Result]) -> Callable[..., Result]:
+    """The same."""
+    return run_program

@@ -18,7 +18,7 @@ from immunoprofile.cohort.sample import Plans, Profiled, Tabling, describe_failu
 from immunoprofile.cohort.schedule import Crew, Workers, do_tasks
 from immunoprofile.cohort.store import Store
 from immunoprofile.cohort.workplace import FileState, Workplace, digested, state_of
-from immunoprofile.errors import FcsAccessError, FcsError, ImmunoprofileError
+from immunoprofile.errors import FcsAccessError, FcsError, ImmunoprofileError, OutputError
 from immunoprofile.fcs import FcsFile, RemoteFile, Strictness, access_error, digest_of_fcs
 from immunoprofile.gating import GatingTemplate
 from immunoprofile.gating.automatic import Resolved
@@ -71,6 +71,10 @@ class Task:
     treatments: Sequence[Given] | None = None
     known: FileState | None = None
 
+    def __repr__(self) -> str:
+        """Short, and without its file: a cluster writes what failed into the logs of its workers."""
+        return f"Task({self.sample.sample_id!r})"
+
     def key(self, setting_digest: str, fcs_sha256: str) -> str:
         """The digest of all that the result rests on: where the file lies and what it is called are not part of it."""
         sample = self.sample
@@ -99,14 +103,34 @@ class Done:
 
 @dataclass(frozen=True)
 class Worker:
-    """Does tasks, in whatever process or on whatever machine it finds itself."""
+    """Does tasks, in whatever process or on whatever machine it finds itself.
+
+    Parameters
+    ----------
+    private
+        Errors name no folder, since others than who started the run may read them: a cluster keeps them in its logs.
+    """
 
     setting: Setting
     folder: Path | None
     threads: int
+    private: bool = False
+
+    def __repr__(self) -> str:
+        """Short, and without its folder."""
+        return "Worker()"
 
     def __call__(self, task: Task) -> Done:
         """One sample: what is wrong with it becomes its failure."""
+        try:
+            return self._twice(task)
+        except OutputError as error:
+            if not self.private:
+                raise
+            # Without a cause: that has the folder's name too.
+            raise _without_folders(error) from None
+
+    def _twice(self, task: Task) -> Done:
         try:
             return self._once(task)
         except FcsError as problem:
@@ -163,6 +187,11 @@ class Worker:
             tabling=replace(self.setting.tabling(task), fcs_sha256=fcs_sha256),
             settled=task.settled,
         )
+
+
+def _without_folders(error: OutputError) -> ImmunoprofileError:
+    """The same error, with the last name alone of what could not be written."""
+    return OutputError.of([p if p.path is None else replace(p, path=Path(p.path).name) for p in error.problems])
 
 
 def _write_if_new(path: Path, content: bytes) -> None:
@@ -292,7 +321,8 @@ def do_samples(tasks: Sequence[Task], setting: Setting, hands: Hands) -> list[Pr
     threads = hands.jobs if len(tasks) == 1 else 1
     place = hands.place
     # Workers on other machines work elsewhere: no path may be relative.
-    worker = Worker(setting, None if place is None else place.folder.absolute(), threads)
+    private = hands.executor is not None and place is not None and place.private
+    worker = Worker(setting, None if place is None else place.folder.absolute(), threads, private)
     crew = Crew(worker, _give_up, hands.n_workers, hands.workers, hands.executor)
     if place is not None:
         tasks = [replace(t, known=place.known(t.sample.file)) for t in tasks]
