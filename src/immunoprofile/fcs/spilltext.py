@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -38,7 +39,7 @@ def read_spillover_text(
     if any(_OLD.fullmatch(key) for key in keywords):
         inspection.note("FCS-SPILL-OLD", "TEXT", "compensation at acquisition is recorded; no matrix was made of it")
     declared = _declared(keywords, inspection)
-    if len({_normal(v) for v in declared.values()}) > 1:
+    if len(declared) > 1 and len({_normal(v) for v in declared.values()}) > 1:
         where = " and ".join(declared)
         inspection.note("FCS-SPILL-CHOICE", where, "hold different matrices; give the right one yourself")
         return None
@@ -146,7 +147,7 @@ def _by_number(names: Sequence[str], channels: Sequence[Channel]) -> list[str] |
 
 def _build(key: str, detectors: list[str], matrix: np.ndarray, inspection: Inspection) -> Spillover | None:
     try:
-        spillover = Spillover(tuple(detectors), matrix)
+        spillover = _made(tuple(detectors), matrix.tobytes())
     except SpilloverError as problem:
         code = "FCS-SPILL-NAMES" if problem.code == "SPILL-NAMES" else "FCS-SPILL-VALUES"
         inspection.note(code, key, f"{problem.problems[0].what}; no matrix was read")
@@ -156,6 +157,13 @@ def _build(key: str, detectors: list[str], matrix: np.ndarray, inspection: Inspe
     if spillover.is_identity:
         inspection.note("FCS-SPILL-IDENTITY", key, "is the identity: it changes nothing")
     return spillover
+
+
+@lru_cache(maxsize=64)
+def _made(detectors: tuple[str, ...], values: bytes) -> Spillover:
+    """A square matrix; the files of a day have the same, whose inverse and condition are then known."""
+    n = len(detectors)
+    return Spillover(detectors, np.frombuffer(values, dtype=np.float64).reshape(n, n))
 
 
 def recorded_spillover(keywords: Mapping[str, str], detectors: Sequence[str], path: str) -> Spillover:

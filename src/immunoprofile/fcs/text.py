@@ -164,6 +164,9 @@ def _split(body: bytes, delimiter: bytes, *, empty_values: bool) -> _Tokens:
     inside values a doubled delimiter still stands for itself.
     """
     parts = body.split(delimiter)
+    if delimiter * 2 not in body and not body.startswith(delimiter):
+        # No delimiter stands for itself: the usual case.
+        return _end(parts[:-1], parts[-1], stray=False)
     items: list[bytes] = []
     pieces = [parts[0]]
     stray, i, last = False, 1, len(parts) - 1

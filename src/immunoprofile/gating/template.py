@@ -117,6 +117,18 @@ class GatingTemplate:
     tests: tuple[TemplateTest, ...] = ()
     intensities: Intensities = Intensities()
 
+    def __hash__(self) -> int:
+        """Worked out once: a template holds hundreds of values, and is looked up for every file."""
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(tuple(getattr(self, f.name) for f in fields(self) if f.compare))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The fields alone: hashes of text differ from process to process."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
     @cached_property
     def paths(self) -> tuple[str, ...]:
         """Root first, then the gates in order."""

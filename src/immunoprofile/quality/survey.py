@@ -19,7 +19,7 @@ from immunoprofile.quality.segments import find_drift
 CUTS = (0.05, 0.25, 0.5, 0.75, 0.95)
 """Quantiles at which a channel's distribution is followed: its middle, its shoulders, and a population of 5 %."""
 _BLOCK = 4096
-_SAMPLED_BLOCKS, _SAMPLED_EVENTS = 8, 512
+_SAMPLED_BLOCKS, _SAMPLED_EVENTS = 4, 512
 _MIN_BIN, _MAX_BINS = 100, 400
 _OFF = "the template's [quality] turns it off"
 
@@ -84,7 +84,7 @@ def survey_events(members: Membership, events: EventSource, rules: RuleSet) -> S
     Notes
     -----
     Raw signals are followed, not compensated ones: what changes during an acquisition changes the detectors. Bins of
-    equal numbers of events (100 at least, 400 bins at most); cuts are quantiles of 8 blocks of 512
+    equal numbers of events (100 at least, 400 bins at most); cuts are quantiles of 4 blocks of 512
     events spread over the file: where a cut lies precisely does not matter, only that it stays.
     """
     watched = Watched(members.plan, events, rules)
