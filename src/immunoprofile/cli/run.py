@@ -109,7 +109,6 @@ def run_and_report(
     """Run a study and write its report beside its tables; where all of it is there, nothing is done."""
     from immunoprofile.cohort import run_by_hands
     from immunoprofile.fcs import Strictness
-    from immunoprofile.report import write_report
     from immunoprofile.study import load_study
     from immunoprofile.study.deidentify import read_key
 
@@ -118,6 +117,8 @@ def run_and_report(
         results = run_by_hands(loaded, out, hands, force=force, strictness=Strictness(strictness), key=secret)
     tell_if_again(results)
     if not (results.again and is_newer(out / "report.html", out / "manifest.json")):
+        from immunoprofile.report import write_report
+
         write_report(results, out)
     return results
 

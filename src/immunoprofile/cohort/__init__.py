@@ -7,13 +7,25 @@ may die (`samples`, `schedule`; `cluster` for those of Dask), keeps each result 
 the last one stopped, and does nothing where all was done (`finished`). `forecast` says beforehand what would be done.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from immunoprofile.cohort.cluster import open_cluster
-from immunoprofile.cohort.cuts import freeze_study
-from immunoprofile.cohort.forecast import Forecast, foresee_samples, foresee_study
+from immunoprofile.cohort.hands import Hands
 from immunoprofile.cohort.profile import count_jobs, profile_cohort, profile_samples, study_templates
 from immunoprofile.cohort.results import Results
 from immunoprofile.cohort.run import run_by_hands, run_study
-from immunoprofile.cohort.samples import Hands
+
+if TYPE_CHECKING:
+    from immunoprofile.cohort.cuts import freeze_study
+    from immunoprofile.cohort.forecast import Forecast, foresee_samples, foresee_study
+
+_LATER = {
+    "Forecast": "forecast",
+    "foresee_samples": "forecast",
+    "foresee_study": "forecast",
+    "freeze_study": "cuts",
+}
 
 __all__ = [
     "Forecast",
@@ -30,3 +42,12 @@ __all__ = [
     "run_study",
     "study_templates",
 ]
+
+
+if not TYPE_CHECKING:  # a type checker reads the imports above, and so notices a name that does not exist
+
+    def __getattr__(name: str) -> Any:
+        """A name whose module takes long to load, imported when it is first asked for (PEP 562)."""
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pandas as pd
 
-from immunoprofile.cohort.cuts import settle_study, thaw_study
+from immunoprofile.cohort.cuts import settle_study
 from immunoprofile.cohort.overrides import overridden
 from immunoprofile.cohort.placement import Work, found_in_data, place_gates, place_otherwise
+from immunoprofile.cohort.thawed import thaw_study
 from immunoprofile.comparison import Facts, Plan, answer_plan, parents_of, read_facts
 from immunoprofile.errors import StudyError
 from immunoprofile.gating import GatingTemplate

@@ -7,21 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from immunoprofile.cohort.checks import bridge_controls
-from immunoprofile.cohort.cuts import Cuts, code_thawed, thaw_study
+from immunoprofile.cohort.cuts import Cuts
+from immunoprofile.cohort.described import find_references
 from immunoprofile.cohort.finished import Basis, read_finished
 from immunoprofile.cohort.fmo import fmo_controls
 from immunoprofile.cohort.primary import check_primary
 from immunoprofile.cohort.profile import (
     list_basis,
     list_samples,
-    list_tabling,
     study_basis,
-    study_tabling,
     study_templates,
 )
 from immunoprofile.cohort.results import prepare_folder
 from immunoprofile.cohort.sample import Tabling
 from immunoprofile.cohort.samples import Setting, Task, Work, tasks_of
+from immunoprofile.cohort.tabling import list_tabling, study_tabling
+from immunoprofile.cohort.thawed import code_thawed, thaw_study
 from immunoprofile.cohort.workplace import Workplace, state_of, view_workplace
 from immunoprofile.errors import FcsError
 from immunoprofile.fcs import Strictness
@@ -96,7 +97,8 @@ def foresee_samples(
     samples, moved = list_samples(samples, loaded, overrides, key)
     basis = list_basis(samples, loaded, overrides, moved, strictness, counts_only=counts_only)
     prepare_folder(out, force=force, mark=None if key is None else mark_of(key))
-    tabling = list_tabling(samples, loaded, counts_only=counts_only)
+    references = find_references(samples, {s.panel or "": loaded for s in samples})
+    tabling = list_tabling(references, counts_only=counts_only)
     setting = Setting("", strictness, tabling.settings, tabling.rules, counts_only)
     return _foresee(out, basis, [(s, loaded) for s in samples], tabling, setting, Cuts(overrides=moved))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from immunoprofile.cohort.sample import describe_sample
+from immunoprofile.cohort.described import describe_sample
 from immunoprofile.errors import Problem, StudyError, closest, printable
 from immunoprofile.gating import GatingTemplate
 from immunoprofile.populations import references_of

@@ -1,4 +1,7 @@
-"""The first half of the work: every sample to population tables, in the order of the sheet."""
+"""The first half of the work: every sample to population tables, unless that was done.
+
+What gates is imported only where something is left to do (`tabling`): a run that is finished needs no compiler.
+"""
 
 from __future__ import annotations
 
@@ -7,35 +10,21 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from immunoprofile.cohort.checks import bridge_controls, spillover_controls, with_checks
-from immunoprofile.cohort.cuts import Cuts, Thawed, code_thawed, settle_samples, settle_study, thaw_study
+from immunoprofile.cohort.described import find_references
 from immunoprofile.cohort.finished import Basis, do_once
-from immunoprofile.cohort.fmo import fmo_controls, with_fmo
+from immunoprofile.cohort.hands import Hands, Progress
 from immunoprofile.cohort.overrides import refuse_wrong_overrides
 from immunoprofile.cohort.results import Results, prepare_folder
-from immunoprofile.cohort.sample import Profiled, Tabling, describe_sample
-from immunoprofile.cohort.samples import Hands, Progress, Setting, Work, do_samples, tasks_of
-from immunoprofile.cohort.schedule import Workers
-from immunoprofile.cohort.store import join_tables
+from immunoprofile.cohort.thawed import Thawed, code_thawed, thaw_study
 from immunoprofile.cohort.workplace import open_workplace
-from immunoprofile.columns import (
-    CHECKS_UNANSWERED,
-    FAILURES,
-    GATES_RESOLVED,
-    INTENSITIES,
-    POPULATIONS,
-    SAMPLE_STATES,
-    SAMPLES_QC,
-)
 from immunoprofile.fcs import Strictness
 from immunoprofile.gating import GatingTemplate, load_template
-from immunoprofile.platelets import Rule, check_subjects, check_treatments
-from immunoprofile.platelets.sheets import by_subject
-from immunoprofile.populations import Given, TableSettings, choose_references, default_settings
+from immunoprofile.platelets import Rule
+from immunoprofile.populations import default_settings
 from immunoprofile.provenance import digest_of_file
-from immunoprofile.quality import RuleSet, load_quality_rules
+from immunoprofile.quality import load_quality_rules
 from immunoprofile.study import Overrides, Sample, Study, load_overrides
 from immunoprofile.study.deidentify import (
     deidentify_overrides,
@@ -44,7 +33,9 @@ from immunoprofile.study.deidentify import (
     mark_of,
     read_key,
 )
-from immunoprofile.tables import build_frame
+
+if TYPE_CHECKING:
+    from immunoprofile.cohort.schedule import Workers
 
 
 def profile_cohort(  # noqa: PLR0913 -- every option of a run, all but the first with a default
@@ -103,6 +94,8 @@ def profile_cohort(  # noqa: PLR0913 -- every option of a run, all but the first
     with open_workplace(folder, mark=mark, study_id=study.id) as place:
 
         def work() -> Results:
+            from immunoprofile.cohort.tabling import profile_study
+
             return profile_study(study, templates, thawed, replace(hands, place=place), strictness=strictness)
 
         basis = study_basis(study, templates, thawed, verb="profile", strictness=strictness)
@@ -142,23 +135,19 @@ def profile_samples(  # noqa: PLR0913 -- every option of a run, all but the firs
     basis = list_basis(samples, loaded, overrides, moved, strictness, counts_only=counts_only)
     mark = None if key is None else mark_of(key)
     prepare_folder(folder, force=force, mark=mark)
-    tabling = list_tabling(samples, loaded, counts_only=counts_only)
+    references = find_references(samples, {s.panel or "": loaded for s in samples})
     inputs = {} if overrides is None else {"overrides": digest_of_file(overrides)}
     with open_workplace(folder, mark=mark, template=loaded.id) as place:
         used = replace(hands or Hands(), place=place)
 
         def work() -> Results:
-            return _profile_list(samples, loaded, tabling, used, strictness, moved, inputs)
+            from immunoprofile.cohort.tabling import list_tabling, profile_list
+
+            tabling = list_tabling(references, counts_only=counts_only)
+            return profile_list(samples, loaded, tabling, used, strictness, moved, inputs)
 
         options = {"template": loaded.id} | run_options(strictness, key)
         return do_once(basis, place, work, options | ({"counts_only": True} if counts_only else {}))
-
-
-def list_tabling(samples: Sequence[Sample], template: GatingTemplate, *, counts_only: bool = False) -> Tabling:
-    """What the tables of a list of samples need beside events."""
-    panels = {s.panel or "": template for s in samples}
-    found = _tabling(samples, panels, default_settings(), None, None, load_quality_rules())
-    return replace(found, counts_only=counts_only)
 
 
 def list_samples(
@@ -195,26 +184,6 @@ def list_basis(
     )  # fmt: skip
 
 
-def _profile_list(
-    samples: Sequence[Sample],
-    template: GatingTemplate,
-    tabling: Tabling,
-    hands: Hands,
-    strictness: Strictness,
-    moved: Overrides,
-    inputs: Mapping[str, str],
-) -> Results:
-    work = [(s, template) for s in samples]
-    settled = settle_samples(samples, template, jobs=hands.jobs, strictness=strictness, place=hands.place)
-    cuts = Cuts(dict.fromkeys({s.panel or "" for s in samples}, settled), overrides=moved)
-    setting = Setting("", strictness, tabling.settings, tabling.rules, tabling.counts_only)
-    found = _run(work, tabling, setting, hands, cuts)
-    results = _collect(found, "", samples, inputs, {f"template {template.id}": template.digest})
-    if tabling.counts_only:
-        results = replace(results, intensities=None, counts_only=True)
-    return with_checks(results, work, found, tabling.rules)
-
-
 def study_basis(
     study: Study,
     templates: Mapping[str, GatingTemplate],
@@ -246,55 +215,6 @@ def study_templates(study: Study) -> dict[str, GatingTemplate]:
     return templates
 
 
-def profile_study(
-    study: Study,
-    templates: Mapping[str, GatingTemplate],
-    thawed: Thawed,
-    hands: Hands,
-    *,
-    strictness: Strictness = Strictness.REPORT,
-) -> Results:
-    """The tables of `profile_cohort`, not yet written."""
-    work = [(s, templates[s.panel or ""]) for s in study.samples if s.control is None]
-    tabling = study_tabling(study, templates, [s for s, _ in work])
-    setting = Setting(study.id, strictness, tabling.settings, tabling.rules)
-    quiet = replace(hands, progress=None)
-    cuts = settle_study(study, templates, thawed, jobs=hands.jobs, strictness=strictness, place=hands.place)
-    found = _run(work, tabling, setting, hands, cuts)
-    controls = fmo_controls(study.samples, templates)
-    beside = _run(controls, tabling, setting, quiet, cuts)
-    inputs = {name: digest_of_file(path) for name, path in study.inputs.items()} | dict(cuts.inputs)
-    digests = {f"template {name}": t.digest for name, t in templates.items()} | dict(study.tables.digests)
-    results = _collect(found, study.id, [s for s, _ in work], inputs, digests)
-    results = with_fmo(results, work, controls, beside)
-    bridges = bridge_controls(study.samples, templates)
-    bridged = _run(bridges, tabling, setting, quiet, cuts)
-    singles = spillover_controls(study.samples)
-    return with_checks(results, work, found, tabling.rules, bridges, bridged, singles)
-
-
-def study_tabling(study: Study, templates: Mapping[str, GatingTemplate], samples: Sequence[Sample]) -> Tabling:
-    """What the tables of a study's samples need beside events."""
-    treatments = None
-    if study.treatments is not None:
-        subjects, _ = check_subjects(study.subjects)
-        treatments = by_subject(check_treatments(study.treatments, subjects)[0], lambda t: t.subject_id)
-    return _tabling(samples, templates, study.tables, treatments, str(study.inputs["samples"]), study.quality)
-
-
-def _tabling(
-    samples: Sequence[Sample],
-    templates: Mapping[str, GatingTemplate],
-    settings: TableSettings,
-    treatments: Mapping[str, Sequence[Given]] | None,
-    sheet: str | None,
-    rules: RuleSet,
-) -> Tabling:
-    """What tables need beside events; refuses samples whose concentrations would mix methods within a subject."""
-    described = [describe_sample(s, "", "") for s in samples]
-    return Tabling(settings, choose_references(described, templates, sheet), treatments, rules)
-
-
 def run_options(strictness: Strictness, key: bytes | None) -> dict[str, str]:
     """What was asked beside the study, for the manifest; of a key the mark that tells it from others."""
     return {"strictness": strictness.value} | ({} if key is None else {"deidentified": mark_of(key)})
@@ -321,37 +241,3 @@ def study_options(study: Study) -> dict[str, Any]:
 def count_jobs(jobs: int | None) -> int:
     """Samples at a time: as asked, else one for each core."""
     return max(1, jobs if jobs is not None else (os.cpu_count() or 1))
-
-
-def _run(work: Work, tabling: Tabling, setting: Setting, hands: Hands, cuts: Cuts) -> list[Profiled]:
-    return do_samples(tasks_of(work, tabling, cuts), setting, hands)
-
-
-_OF_SAMPLES = tuple(
-    t.name for t in (POPULATIONS, INTENSITIES, SAMPLE_STATES, SAMPLES_QC, CHECKS_UNANSWERED, GATES_RESOLVED)
-)
-
-
-def _collect(
-    found: Sequence[Profiled],
-    study_id: str,
-    samples: Sequence[Sample],
-    inputs: Mapping[str, str],
-    plan: Mapping[str, str],
-) -> Results:
-    # Samples by id, not by path: a manifest names no folder of the machine it was made on.
-    files = {f"fcs {s.sample_id}": p.fcs_sha256 for s, p in zip(samples, found, strict=True) if p.fcs_sha256}
-    files |= {
-        f"spillover {s.sample_id}": digest_of_file(s.spillover)
-        for s in samples
-        if s.spillover is not None and s.spillover.is_file()
-    }
-    return Results(
-        study_id=study_id,
-        folder=None,
-        **join_tables(_OF_SAMPLES, (p.tables for p in found)),
-        failures=build_frame(FAILURES, [p.failure for p in found if p.failure is not None]),
-        n_samples=len(found),
-        inputs={**inputs, **files},
-        plan=dict(plan),
-    )

@@ -7,27 +7,24 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from immunoprofile.cohort.answers import compare_study
-from immunoprofile.cohort.cuts import code_thawed, thaw_study
 from immunoprofile.cohort.declared import JOINED, LOCKED, Declaration, declare, first_declared, mark_post_hoc
+from immunoprofile.cohort.described import describe_failure
 from immunoprofile.cohort.finished import do_once
+from immunoprofile.cohort.hands import Hands, Progress
 from immunoprofile.cohort.primary import check_primary
 from immunoprofile.cohort.profile import (
     count_jobs,
-    profile_study,
     run_options,
     study_basis,
     study_options,
     study_templates,
 )
 from immunoprofile.cohort.results import Results, prepare_folder
-from immunoprofile.cohort.sample import describe_failure
-from immunoprofile.cohort.samples import Hands, Progress
-from immunoprofile.cohort.schedule import Workers
+from immunoprofile.cohort.thawed import code_thawed, thaw_study
 from immunoprofile.cohort.workplace import open_workplace
 from immunoprofile.columns import FAILURES, GATES_RESOLVED
 from immunoprofile.errors import AnalysisError
@@ -38,6 +35,9 @@ from immunoprofile.provenance import digest_of_bytes, digest_of_value
 from immunoprofile.study import Study
 from immunoprofile.study.deidentify import deidentify_study, mark_of, read_key
 from immunoprofile.tables import build_frame, sort_frame, to_csv
+
+if TYPE_CHECKING:
+    from immunoprofile.cohort.schedule import Workers
 
 
 def run_study(  # noqa: PLR0913 -- every option of a run, all but the first with a default
@@ -103,6 +103,8 @@ def run_by_hands(
     with open_workplace(folder, mark=mark, study_id=study.id) as place:
 
         def work() -> Results:
+            from immunoprofile.cohort.tabling import profile_study
+
             results = profile_study(study, templates, thawed, replace(hands, place=place), strictness=strictness)
             now = declare(study, templates, rules, thawed.inputs)
             first = declared or first_declared(folder) or now
@@ -130,6 +132,8 @@ def _locked(results: Results, study: Study, rules: Sequence[Rule], first: Declar
 def _answered(
     results: Results, study: Study, rules: Sequence[Rule], templates: Mapping[str, GatingTemplate], jobs: int
 ) -> Results:
+    from immunoprofile.cohort.answers import compare_study
+
     response, counts = judge_platelets(
         study.platelets,
         study.subjects,

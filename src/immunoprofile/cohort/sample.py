@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
+from immunoprofile.cohort.described import describe_failure, describe_sample
 from immunoprofile.cohort.store import Kept, Made
 from immunoprofile.columns import CHECKS_UNANSWERED, SAMPLE_STATES, SAMPLES_QC
 from immunoprofile.errors import ImmunoprofileError, InputError, OutputError
-from immunoprofile.fcs import Events, FcsFile, Strictness, access_error, read_fcs, read_fcs_datasets
+from immunoprofile.fcs import Events, Strictness, access_error, read_fcs, read_fcs_datasets
 from immunoprofile.gating import GatingTemplate, Membership, Plan, compile_plan, run_plan
 from immunoprofile.gating.automatic import Resolved, check_gates
 from immunoprofile.populations import (
@@ -220,32 +221,3 @@ def read_sample(sample: Sample, strictness: Strictness) -> Events:
             remedy="Correct the dataset column of the sample sheet.",
         )
     return sets[sample.dataset - 1]
-
-
-def describe_sample(sample: Sample, study_id: str, digest: str) -> dict[str, Any]:
-    return {
-        "study_id": study_id,
-        "sample_id": sample.sample_id,
-        "subject_id": sample.subject_id,
-        "visit": sample.visit,
-        "day": sample.day,
-        "panel": sample.panel,
-        "fcs_sha256": digest,
-        "beads_added": sample.beads_added,
-        "sample_volume_ul": sample.sample_volume_ul,
-        "lymph_abs_1e9_per_l": sample.lymph_abs_1e9_per_l,
-        "wbc_1e9_per_l": sample.wbc_1e9_per_l,
-    }
-
-
-def describe_failure(
-    item_id: str, kind: str, stage: str, problem: ImmunoprofileError, file: FcsFile | None = None
-) -> dict[str, Any]:
-    """A row of `failures`; the message names the file even where the error did not know it.
-
-    The file by its name alone: where it lies differs from machine to machine, and a table does not.
-    """
-    message = " ".join(str(problem).splitlines())
-    if file is not None:
-        message = message.replace(str(file), file.name) if problem.path is not None else f"{file.name}: {message}"
-    return {"item_id": item_id, "item_kind": kind, "stage": stage, "code": problem.code, "message": message}

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -13,9 +12,11 @@ from typing import Any
 import numpy as np
 
 from immunoprofile.cohort.cuts import Cuts
+from immunoprofile.cohort.described import describe_failure
+from immunoprofile.cohort.hands import Hands
 from immunoprofile.cohort.keys import digest_of_inputs
-from immunoprofile.cohort.sample import Plans, Profiled, Tabling, describe_failure, profile_sample
-from immunoprofile.cohort.schedule import Crew, Workers, do_tasks
+from immunoprofile.cohort.sample import Plans, Profiled, Tabling, profile_sample
+from immunoprofile.cohort.schedule import Crew, do_tasks
 from immunoprofile.cohort.store import Store
 from immunoprofile.cohort.workplace import FileState, Workplace, digested, state_of
 from immunoprofile.errors import FcsAccessError, FcsError, ImmunoprofileError, OutputError
@@ -29,7 +30,6 @@ from immunoprofile.spillover import Spillover
 from immunoprofile.study import Sample
 from immunoprofile.study.deidentify import withhold
 
-Progress = Callable[[int, int, str], None]
 Work = Sequence[tuple[Sample, GatingTemplate]]
 """Samples and the templates that gate them."""
 
@@ -261,38 +261,6 @@ def _unpacked(sample_id: str, facts: Mapping[str, Any], tables: Mapping[str, Any
         spillover=used,
         pictures=None if drawn is None else str(drawn).encode(),
     )
-
-
-@dataclass(frozen=True)
-class Hands:
-    """Who does the samples of a run, where results are kept, and who is told.
-
-    Parameters
-    ----------
-    jobs
-        Samples at a time on this machine.
-    executor
-        Does the samples instead; its workers see the files and the results folder.
-    width
-        Tasks that the executor does at a time; as `jobs` where None.
-    progress
-        Called with (done, total, sample_id) after each sample.
-    log
-        Called after each sample with what became of it, as JSON has it.
-    """
-
-    jobs: int = 1
-    workers: Workers = "threads"
-    executor: Executor | None = None
-    place: Workplace | None = None
-    progress: Progress | None = None
-    width: int | None = None
-    log: Callable[[Mapping[str, Any]], None] | None = None
-
-    @property
-    def n_workers(self) -> int:
-        """Tasks at a time."""
-        return self.jobs if self.executor is None or self.width is None else self.width
 
 
 def tasks_of(work: Work, tabling: Tabling, cuts: Cuts) -> list[Task]:

@@ -16,7 +16,6 @@ from functools import lru_cache
 import numpy as np
 from numpy.polynomial.hermite import hermgauss
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betaln, gammaln
 
 from immunoprofile.comparison.answer import ALPHA, Answer, check_pairs
 from immunoprofile.comparison.relabeling import Floats
@@ -180,6 +179,8 @@ def _sample_terms(eta: Floats, data: _Data, rho: float) -> Floats:
     k, n = data.count, data.total
     if not data.overdispersed:
         return np.asarray(k * eta - n * np.logaddexp(0.0, eta), dtype=np.float64)
+    from scipy.special import betaln
+
     m = (1.0 - rho) / rho
     mu = np.clip(1.0 / (1.0 + np.exp(-eta)), 1e-12, 1 - 1e-12)
     return np.asarray(betaln(k + mu * m, n - k + (1 - mu) * m) - betaln(mu * m, (1 - mu) * m), dtype=np.float64)
@@ -188,6 +189,8 @@ def _sample_terms(eta: Floats, data: _Data, rho: float) -> Floats:
 def _log_likelihood(parameters: Floats, data: _Data) -> float:
     if not np.all(np.isfinite(parameters)) or abs(parameters[data.design.shape[1]]) > 12:
         return -1e12
+    from scipy.special import gammaln
+
     constant = gammaln(data.total + 1) - gammaln(data.count + 1) - gammaln(data.total - data.count + 1)
     return float(_by_subject(parameters, data).sum()) + float(constant.sum())
 

@@ -4,14 +4,16 @@
 microlitre; `states` and `status` say what treatment, biology and counting leave of each row; `intensities` says how
 brightly each population shines, `fmo` compares that with its controls; `settings` holds the thresholds and treatment
 states, each with its source, `flags` their meaning in words, `references` the ranges that may stand beside a value;
-`pictures` keeps the histograms that a report draws its gates on.
+`pictures` keeps the histograms that a report draws its gates on. What reads events is imported when first asked for: it
+brings the compiler.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from immunoprofile.populations.absolute import Reference, choose_references, references_of
 from immunoprofile.populations.flags import barring_flags, population_flags, status_meanings
 from immunoprofile.populations.fmo import compare_fmo, fmo_marker
-from immunoprofile.populations.intensities import list_intensities, measure_intensities
-from immunoprofile.populations.pictures import PICTURES, picture_name, picture_sample
 from immunoprofile.populations.references import ReferenceRange, find_ranges, load_ranges
 from immunoprofile.populations.settings import (
     State,
@@ -24,6 +26,18 @@ from immunoprofile.populations.settings import (
 )
 from immunoprofile.populations.states import Given, Holding, describe_states, states_at
 from immunoprofile.populations.tabulate import count_populations, list_gates, resolved_gates, tabulate
+
+if TYPE_CHECKING:
+    from immunoprofile.populations.intensities import list_intensities, measure_intensities
+    from immunoprofile.populations.pictures import PICTURES, picture_name, picture_sample
+
+_LATER = {
+    "PICTURES": "pictures",
+    "list_intensities": "intensities",
+    "measure_intensities": "intensities",
+    "picture_name": "pictures",
+    "picture_sample": "pictures",
+}
 
 __all__ = [
     "PICTURES",
@@ -58,3 +72,12 @@ __all__ = [
     "status_meanings",
     "tabulate",
 ]
+
+
+if not TYPE_CHECKING:  # a type checker reads the imports above, and so notices a name that does not exist
+
+    def __getattr__(name: str) -> Any:
+        """A name whose module takes long to load, imported when it is first asked for (PEP 562)."""
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)

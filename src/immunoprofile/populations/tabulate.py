@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from immunoprofile.columns import GATES_RESOLVED, POPULATIONS
-from immunoprofile.gating import GatingTemplate, Membership, Plan
+from immunoprofile.gating import GatingTemplate
 from immunoprofile.gating.template import describe_geometry
 from immunoprofile.intervals import clopper_pearson, wilson
 from immunoprofile.populations.absolute import Concentrations, Reference, concentrate, references_of
@@ -22,6 +22,9 @@ from immunoprofile.populations.states import Given, states_at
 from immunoprofile.populations.status import Verdict, b_cell_flag, judge, statuses
 from immunoprofile.provenance import digest_of_bytes
 from immunoprofile.tables import Columns
+
+if TYPE_CHECKING:
+    from immunoprofile.gating import Membership, Plan
 
 _SAMPLE_COLUMNS = ("study_id", "sample_id", "subject_id", "visit", "day", "panel", "fcs_sha256")
 _LIMITS = {"wilson": wilson, "clopper_pearson": clopper_pearson}

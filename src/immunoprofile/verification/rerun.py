@@ -12,7 +12,7 @@ from typing import Any
 
 from immunoprofile.cohort import Hands, profile_cohort, profile_samples, run_by_hands
 from immunoprofile.cohort.declared import first_declared
-from immunoprofile.cohort.samples import Progress
+from immunoprofile.cohort.hands import Progress
 from immunoprofile.columns import TABLES
 from immunoprofile.errors import InputError, printable
 from immunoprofile.fcs import Strictness

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from immunoprofile.cohort.cuts import frozen_input, frozen_name
 from immunoprofile.cohort.journal import JOURNAL
 from immunoprofile.cohort.lock import LOCK
 from immunoprofile.cohort.store import WORK, Store
+from immunoprofile.cohort.thawed import frozen_input, frozen_name
 from immunoprofile.columns import TABLES
 from immunoprofile.errors import FcsError, InputError, printable
 from immunoprofile.fcs import FcsFile, RemoteFile, digest_of_fcs
