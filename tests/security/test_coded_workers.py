@@ -1,4 +1,4 @@
-"""Runs under codes by other hands (processes, a cluster) and from other places (URLs): the bytes of one thread, no name.
+"""Coded runs by other hands (processes, a cluster) and from other places (URLs): the bytes of one thread, no name.
 
 What a worker says is looked at as well: its logs are read by others than who started the run.
 """
@@ -115,7 +115,7 @@ def test_urls__give_the_bytes_of_the_disk(scheme, json, place, serial, out, run_
     ],
     ids=["missing", "secrets", "archive", "refused", "chain"],
 )
-@pytest.mark.parametrize("more", [(), ("--dry-run",), ("--json",)], ids=lambda m: "".join(m))
+@pytest.mark.parametrize("more", [(), ("--dry-run",), ("--json",)], ids="".join)
 def test_url__that_cannot_be_read_is_not_shown(url, more, place, out, run_program, tmp_path) -> None:
     pytest.importorskip("fsspec", reason="fsspec is not installed (extra url)")
     sheet = tmp_path / "one.csv"

@@ -38,7 +38,7 @@ _CODE_LETTERS = 12
 _LEAST_SHIFT, _SHIFTS = 28, 365
 _DATES = ("date", "end_date", "first_infusion_date", "collection_date")
 _LOT = re.compile(r"\blots?\b\s*[:=#]?\s*[A-Za-z0-9][\w./-]*", re.IGNORECASE)
-_QUOTING = ("residual_spill",)
+QUOTING = ("residual_spill",)
 """Rules that answer with the words of an error."""
 _WITHHELD = "Details are left out of a de-identified run: to read them, run without --deidentify into another folder."
 
@@ -220,5 +220,5 @@ def withhold(failure: Mapping[str, Any]) -> dict[str, Any]:
 
 def withhold_reasons(unanswered: pd.DataFrame) -> pd.DataFrame:
     """The table `checks_unanswered` without what was said of single stains: it names files and quotes them."""
-    quoting = unanswered["rule_id"].isin(_QUOTING)
+    quoting = unanswered["rule_id"].isin(QUOTING)
     return unanswered.assign(reason=unanswered["reason"].mask(quoting, f"a control cannot be used. {_WITHHELD}"))

@@ -2,10 +2,12 @@
 
 `seal` recomputes every digest that a results folder holds of itself and of what it was made from, and looks through the
 journal and the kept results of samples. `rerun` does the whole work once more beside it and compares byte for byte.
-`exposure` lists what FCS files, sheets and results say of a person, a place or a machine. Nothing here changes a file.
+`exposure` lists what FCS files, sheets and results say of a person, a place or a machine (`keywords`, `exposed`,
+`traces`: by keyword, by column, in any text). Nothing here changes a file.
 """
 
-from immunoprofile.verification.exposure import Exposed, scan_files
+from immunoprofile.verification.exposed import Exposed
+from immunoprofile.verification.exposure import scan_files
 from immunoprofile.verification.rerun import Rerun, reproduce_profile, reproduce_study
 from immunoprofile.verification.seal import Difference, Sources, Verdict, verify_folder
 

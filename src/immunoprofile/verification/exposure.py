@@ -1,82 +1,64 @@
 """What files would give away: persons, times, places, machines, in FCS keywords, sheets, results and file names.
 
 Nothing is left out on a guess: every keyword that is not known to be harmless is listed, and so is every file that
-could not be looked into. The list itself holds what it found.
+could not be looked into. Ids are names, unless they belong to results that were written under codes and have the form
+of a code. The list itself holds what it found.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
-from immunoprofile.columns import TABLES
-from immunoprofile.errors import FcsError, ImmunoprofileError, printable
+from immunoprofile.cohort.coded import coded_folder_of
+from immunoprofile.cohort.journal import JOURNAL
+from immunoprofile.cohort.lock import LOCK
+from immunoprofile.cohort.store import WORK, Store
+from immunoprofile.errors import FcsError, ImmunoprofileError, Problem, printable
 from immunoprofile.fcs import read_fcs_datasets
 from immunoprofile.study.sheet import read_sheet
+from immunoprofile.verification.exposed import Exposed, Names, look_at_frame
+from immunoprofile.verification.keywords import kind_of_keyword
+from immunoprofile.verification.manifest import MANIFEST
 from immunoprofile.verification.traces import traces_of
-
-_HARMLESS = re.compile(
-    r"\$(?:(?:BEGIN|END)(?:ANALYSIS|DATA|STEXT)|ABRT|BYTEORD|COMP|CSMODE|CYT|DATATYPE|DFC[0-9]+TO[0-9]+|LOST|MODE|NEXTDATA"
-    r"|PAR|SPILLOVER|TIMESTEP|TOT|TR|UNICODE|VOL|FLOWRATE"
-    r"|P[0-9]+(?:ANALYTE|B|CALIBRATION|D|DATATYPE|DET|E|F|FEATURE|G|L|N|O|P|R|S|T|TAG|TYPE|V))"
-    r"|SPILL|SPILLOVER|P[0-9]+(?:BS|MS|DISPLAY)|FJ_\$?(?:P[0-9]+[A-Z]+|TIMESTEP)|FSC ASF|LASER[0-9]+(?:NAME|DELAY|ASF)"
-    r"|THRESHOLD|AUTOBS|APPLY COMPENSATION|WINDOW EXTENSION"
-)
-"""Keywords that describe the instrument's channels and the file's own layout; every other is listed."""
-
-_PERSON = re.compile(
-    r"\$(?:SRC|SMNO|OP|EXP|LAST_MODIFIER|CARRIERID|PLATEID|LOCATIONID|WELLID)|@.*"
-    r"|.*(?:PATIENT|SUBJECT|DONOR|SAMPLE ?ID|NAME|USER|OPERATOR|BIRTH|DOB|SEX|GENDER|MRN|TECHNICIAN|INVESTIGATOR).*"
-)
-_TIME = re.compile(r"\$(?:DATE|BTIM|ETIM|BEGINDATETIME|ENDDATETIME|LAST_MODIFIED)|.*(?:DATE|TIME).*")
-_MACHINE = re.compile(r"\$(?:CYTSN|SYS|INST)|.*(?:CYTNUM|SERIAL|HOST|COMPUTER|SYSTEM|VERSION|GUID).*")
-_PLACE = re.compile(r"\$FIL|FIL|.*(?:PATH|FILE|FOLDER).*")
-_KINDS = (("place", _PLACE), ("time", _TIME), ("machine", _MACHINE), ("person", _PERSON))
-
-_SHEET_COLUMNS = {
-    "sample_id": "person", "subject_id": "person", "file": "place", "spillover": "place", "note": "text",
-    "collection_date": "time", "first_infusion_date": "time", "date": "time", "end_date": "time", "who": "person",
-    "reason": "text", "message": "text",
-}  # fmt: skip
-"""Columns of this program's sheets and tables that name someone, a time or a place, or may say anything."""
 
 _TEXT = {
     ".json", ".jsonl", ".toml", ".lock", ".txt", ".md", ".html", ".svg", ".xml", ".wsp", ".log", ".tsv", ".r",
-    ".result",
 }  # fmt: skip
-"""Files that are text, or hold their text as it is, as the kept results of samples do."""
+_TABLES = {".csv", ".parquet", ".result"}
+"""Looked at first: the ids in them are looked for in all other files."""
 _WRITING = re.compile(rb"[ -~\x80-\xff\t]{4,}")
-_OWN_COLUMNS = {c.name for t in TABLES.values() for c in t.columns}
 _MAX_TEXT = 200_000_000
+_OF_THE_RUN = re.compile(r'"(?:time|written)":\s*"(\d{4}-\d\d-\d\d)[^"]*"|<td>written</td><td[^>]*>(\d{4}-\d\d-\d\d)')
+"""When a run wrote its journal, its manifest and its report."""
+_DATED = (JOURNAL, MANIFEST, "report.html")
 
 
-@dataclass(frozen=True, slots=True)
-class Exposed:
-    """One thing that a file gives away.
+@dataclass
+class _Scan:
+    """What is known so far: the ids that stand in tables, and which folders hold codes."""
 
-    Parameters
-    ----------
-    path
-        As it was asked for, or below the folder that was.
-    where
-        Keyword, column or line.
-    kind
-        ``person``, ``time``, ``place``, ``machine``, ``text`` (which may say anything) or ``unread``.
-    value
-        What stands there; the first, where it stands `n` times.
-    """
+    ids: set[str] = field(default_factory=set)
+    names: Names = field(default_factory=lambda: Names(()))
+    coded: dict[Path, bool] = field(default_factory=dict)
 
-    path: str
-    where: str
-    kind: str
-    value: str
-    n: int = 1
+    def is_coded(self, file: Path) -> bool:
+        """Does a file belong to results under codes?"""
+        folder = file.absolute().parent
+        if folder not in self.coded:
+            self.coded[folder] = coded_folder_of(folder) is not None
+        return self.coded[folder]
+
+    def frame(self, frame: pd.DataFrame, file: Path, name: str, shown: str) -> list[Exposed]:
+        """What a table gives away; the ids in it are remembered."""
+        return look_at_frame(frame, name, shown, coded=self.is_coded(file), names=self.ids)
 
 
 def scan_files(paths: Iterable[Path]) -> list[Exposed]:
@@ -87,11 +69,14 @@ def scan_files(paths: Iterable[Path]) -> list[Exposed]:
     Links are named and not followed, pipes and devices never opened. A file that cannot be read is listed as unread:
     what is in it is not known.
     """
+    files = [(f, str(f.relative_to(path)) if path.is_dir() else str(f)) for path in paths for f in _files(path)]
+    scan = _Scan()
+    tables = {shown: _of_file(file, shown, scan) for file, shown in files if file.suffix.lower() in _TABLES}
+    scan.names = Names(scan.ids)
     found: list[Exposed] = []
-    for path in paths:
-        for file in _files(path):
-            shown = str(file.relative_to(path)) if path.is_dir() else str(file)
-            found += _of_file(file, shown)
+    for file, shown in files:
+        found += _of_name(file, shown, scan.names)
+        found += tables[shown] if shown in tables else _of_file(file, shown, scan)
     return found
 
 
@@ -105,29 +90,40 @@ def _files(path: Path) -> Iterator[Path]:
         yield from (Path(folder) / name for name in sorted([*names, *links]))
 
 
-def _of_file(file: Path, shown: str) -> list[Exposed]:
-    named = [Exposed(shown, "file name", t.kind, t.value, t.n) for t in traces_of(file.name)]
+def _of_name(file: Path, shown: str, names: Names) -> list[Exposed]:
+    called = names.of_file(file.name)
+    if called is not None:
+        return [Exposed(shown, "file name", "person", called)]
+    return [Exposed(shown, "file name", t.kind, t.value, t.n) for t in traces_of(file.name)]
+
+
+def _of_file(file: Path, shown: str, scan: _Scan) -> list[Exposed]:
     try:
         mode = file.lstat().st_mode
     except OSError as problem:
-        return [*named, _unread(shown, f"cannot be read ({problem.strerror})")]
+        return [_unread(shown, f"cannot be read ({problem.strerror})")]
     if stat.S_ISLNK(mode):
-        return [*named, _unread(shown, "is a link, which was not followed")]
+        return [_unread(shown, "is a link, which was not followed")]
     if not stat.S_ISREG(mode):
-        return [*named, _unread(shown, "is no regular file, and was not opened")]
-    return [*named, *_of_content(file, shown)]
+        return [_unread(shown, "is no regular file, and was not opened")]
+    return _of_content(file, shown, scan)
 
 
-def _of_content(file: Path, shown: str) -> list[Exposed]:
+def _of_content(file: Path, shown: str, scan: _Scan) -> list[Exposed]:
     kind = file.suffix.lower()
     if kind in {".fcs", ".lmd"} or _begins_as_fcs(file):
-        return [Exposed(shown, "file name", "text", file.name), *_of_fcs(file, shown)]
+        called = [] if scan.names.of_file(file.name) else [Exposed(shown, "file name", "text", file.name)]
+        return [*called, *_of_fcs(file, shown)]
     if kind == ".parquet":
-        return _of_parquet(file, shown)
+        return _of_parquet(file, shown, scan)
     if kind == ".csv":
-        return [*_of_columns(file, shown), *_of_text(file, shown)]
+        return [*_of_sheet(file, shown, scan), *_of_text(file, shown)]
+    if kind == ".result":
+        return [*_of_kept(file, shown, scan), *_of_text(file, shown)]
+    if file.name == LOCK or (file.name == "files.json" and file.parent.name == WORK):
+        return _of_own_json(file, shown)
     if kind in _TEXT or file.name.startswith("."):
-        return _of_text(file, shown)
+        return _of_text(file, shown, scan.names)
     return [_unread(shown, "is of a kind that is not looked into")]
 
 
@@ -158,51 +154,15 @@ def _of_fcs(file: Path, shown: str) -> list[Exposed]:
     return found
 
 
-def kind_of_keyword(key: str, value: str = "") -> str | None:
-    """What a keyword of an FCS file may give away; None where it describes the file or its channels only."""
-    name = key.upper()
-    if _HARMLESS.fullmatch(name):
-        traces = list(traces_of(value)) if not re.fullmatch(r"SPILL|\$?SPILLOVER|\$COMP", name) else []
-        return traces[0].kind if traces else None
-    return next((kind for kind, pattern in _KINDS if pattern.fullmatch(name)), "text")
+def _of_sheet(file: Path, shown: str, scan: _Scan) -> list[Exposed]:
+    problems: list[Problem] = []
+    frame = read_sheet(file, problems, may_be_empty=True)
+    if frame is not None:
+        return scan.frame(frame, file, file.stem, shown)
+    return [_unread(shown, f"cannot be read as a table: {p.what}") for p in problems if p.code != "SHEET-EMPTY"]
 
 
-def _of_columns(file: Path, shown: str) -> list[Exposed]:
-    """The columns of a sheet or table that name somebody by their nature, whatever stands in them."""
-    frame = read_sheet(file, [], may_be_empty=True)
-    return [] if frame is None else _of_frame(frame, shown)
-
-
-def _of_frame(frame: pd.DataFrame, shown: str) -> list[Exposed]:
-    found = []
-    for column in frame.columns:
-        kind = _SHEET_COLUMNS.get(str(column), _kind_of_column(str(column)))
-        values = frame[column].dropna()
-        if kind is not None and len(values):
-            found.append(Exposed(shown, f"column {printable(column)}", kind, str(values.iloc[0]), len(values)))
-    return found
-
-
-def _kind_of_column(name: str) -> str | None:
-    """A column of ours is harmless unless it holds samples; another is judged like a keyword of that name."""
-    if name in _OWN_COLUMNS:
-        return "person" if "sample_id" in name else None
-    kind = kind_of_keyword(name.replace("_", " "))
-    return kind if kind in {"person", "time", "machine", "place"} else None
-
-
-def _of_text(file: Path, shown: str) -> list[Exposed]:
-    if file.stat().st_size > _MAX_TEXT:
-        return [_unread(shown, "is larger than 200 MB, and was not looked into")]
-    try:
-        # Only what can be read: bytes between it look like anything.
-        text = b"\n".join(_WRITING.findall(file.read_bytes())).decode("utf-8", errors="replace")
-    except OSError as problem:
-        return [_unread(shown, f"cannot be read ({problem.strerror})")]
-    return [Exposed(shown, "text", t.kind, t.value, t.n) for t in traces_of(text)]
-
-
-def _of_parquet(file: Path, shown: str) -> list[Exposed]:
+def _of_parquet(file: Path, shown: str, scan: _Scan) -> list[Exposed]:
     try:
         frame = pd.read_parquet(file)
     except (OSError, ValueError, ImmunoprofileError) as problem:
@@ -210,5 +170,44 @@ def _of_parquet(file: Path, shown: str) -> list[Exposed]:
     words = [
         str(v) for c in frame.columns if frame[c].dtype in {"string", "object"} for v in frame[c].dropna().unique()
     ]
-    traces = traces_of("\n".join(words))
-    return [*_of_frame(frame, shown), *(Exposed(shown, "text", t.kind, t.value, t.n) for t in traces)]
+    return [*scan.frame(frame, file, file.stem, shown), *_of_traces("\n".join(words), shown)]
+
+
+def _of_kept(file: Path, shown: str, scan: _Scan) -> list[Exposed]:
+    """The kept result of a sample: its tables, each looked at as the table that it becomes a part of."""
+    kept = Store(file.parents[3]).load(file.stem) if file.parts[-4:-2] == (WORK, "samples") else None
+    if kept is None:
+        return [_unread(shown, "is no whole result of a sample")]
+    return [e for name, frame in kept[1].items() for e in scan.frame(frame, file, name, shown)]
+
+
+def _of_own_json(file: Path, shown: str) -> list[Exposed]:
+    """Who holds a folder, and where the FCS files of a run lie: JSON whose every key or value is one."""
+    try:
+        found = json.loads(file.read_bytes() or b"{}")
+        values = [str(found["host"])] if file.name == LOCK and found else list(map(str, found))
+    except (OSError, ValueError, KeyError, TypeError):
+        return _of_text(file, shown)
+    place, kind = ("host of a run", "machine") if file.name == LOCK else ("path of a file", "place")
+    return [Exposed(shown, place, kind, values[0], len(values), len(set(values)))] if values else []
+
+
+def _of_text(file: Path, shown: str, names: Names | None = None) -> list[Exposed]:
+    if file.stat().st_size > _MAX_TEXT:
+        return [_unread(shown, "is larger than 200 MB, and was not looked into")]
+    try:
+        # Only what can be read: bytes between it look like anything.
+        text = b"\n".join(_WRITING.findall(file.read_bytes())).decode("utf-8", errors="replace")
+    except OSError as problem:
+        return [_unread(shown, f"cannot be read ({problem.strerror})")]
+    found = [] if names is None else names.in_text(text)
+    told = [Exposed(shown, "ids in the text", "person", found[0], len(found), len(found))] if found else []
+    days = ["".join(m) for m in _OF_THE_RUN.findall(text)] if file.name in _DATED else []
+    if days:
+        told.append(Exposed(shown, "day of the run", "time", days[0], len(days), len(set(days))))
+        text = _OF_THE_RUN.sub("", text)
+    return [*told, *_of_traces(text, shown)]
+
+
+def _of_traces(text: str, shown: str) -> list[Exposed]:
+    return [Exposed(shown, "in the text", t.kind, t.value, t.n, t.n_values) for t in traces_of(text)]

@@ -24,21 +24,27 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
 """Dates written year first, day first or with the month's name; addresses; absolute paths of three systems."""
 
 
+_DIGEST = re.compile(r"(?<![0-9A-Za-z])[0-9a-f]{16,}(?![0-9A-Za-z])")
+"""Among a thousand digests some hold the digits of a date."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What was found in a text: the first of its pattern, and how many there are."""
+    """What was found in a text: the first of its pattern, how many there are, and how many different ones."""
 
     kind: str
     value: str
     n: int
+    n_values: int = 1
 
 
 def traces_of(text: str) -> Iterator[Trace]:
     """The first trace of each pattern in a text, with how often the pattern is found."""
+    plain = _DIGEST.sub("", text)
     for kind, pattern in (*_PATTERNS, *_of_this_machine()):
-        found = pattern.findall(text)
+        found = pattern.findall(plain)
         if found:
-            yield Trace(kind, found[0], len(found))
+            yield Trace(kind, found[0], len(found), len(set(found)))
 
 
 @cache
