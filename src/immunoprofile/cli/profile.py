@@ -74,7 +74,7 @@ def profile(
     SAMPLES.csv needs sample_id and file; subject_id, visit, day and panel may be given.
     Files are relative to the sheet.
     """
-    from immunoprofile.cohort import foresee_samples, profile_samples
+    from immunoprofile.cohort import profile_samples
     from immunoprofile.fcs import Strictness
     from immunoprofile.study import load_samples
     from immunoprofile.study.deidentify import read_key
@@ -82,6 +82,8 @@ def profile(
     loaded, strict = load_samples(samples), Strictness(strictness)
     secret = None if key is None else read_key(key, out)
     if dry_run:
+        from immunoprofile.cohort import foresee_samples
+
         found = foresee_samples(
             loaded, template, out, force=force, strictness=strict, overrides=overrides, counts_only=counts_only,
             key=secret,
