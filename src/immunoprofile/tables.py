@@ -6,9 +6,9 @@ shortest form that reads back equal, rows sorted by key, no index.
 
 from __future__ import annotations
 
-import csv
 import io
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -30,7 +30,7 @@ _PANDAS = {"str": "string", "int": "Int64", "float": "float64", "bool": "boolean
 _DTYPES = {name: pd.api.types.pandas_dtype(dtype) for name, dtype in _PANDAS.items()}
 _NUMPY: dict[str, Any] = {"str": object, "int": np.float64, "float": np.float64, "bool": np.float64}
 _TRUTHS = {"true": True, "yes": True, "1": True, "1.0": True, "false": False, "no": False, "0": False, "0.0": False}
-_WRITTEN = {True: "TRUE", False: "FALSE"}
+_QUOTED = re.compile('[,"\n\r]')
 _CSV_ROWS = 50_000
 """Rows turned into text at a time: a table in the making takes little memory beside itself."""
 _FRICTIONLESS = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
@@ -202,19 +202,26 @@ def _typed_frame(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
 
 def to_csv(table: Table, frame: pd.DataFrame) -> str:
     """The CSV text of a table, by the rules of this module."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(table.names)
+    lines = [",".join(table.names)]
     for first in range(0, len(frame), _CSV_ROWS):
         part = frame.iloc[first : first + _CSV_ROWS]
-        writer.writerows(zip(*(_cells(part[c.name], c.dtype) for c in table.columns), strict=True))
-    return text.getvalue()
+        lines += map(",".join, zip(*(_cells(part[c.name], c.dtype) for c in table.columns), strict=True))
+    return "\n".join(lines) + "\n"
 
 
-def _cells(values: pd.Series[Any], dtype: Dtype) -> list[Any]:
-    """What is written of a column: text, and numbers whose text is the shortest that reads back equal."""
-    cells = values.to_numpy(dtype=object, na_value="NA").tolist()
-    return [_WRITTEN.get(v, v) for v in cells] if dtype == "bool" else cells
+def _cells(values: pd.Series[Any], dtype: Dtype) -> list[str]:
+    """A column as it is written: text quoted where it must be, and the shortest number that reads back equal."""
+    cells = values.to_numpy(dtype=object, na_value=None).tolist()
+    if dtype == "float":
+        return ["NA" if v is None else repr(v) for v in cells]
+    # Most columns say the same in many rows.
+    written = {v: "NA" if v is None else _written(v) for v in set(cells)}
+    return [written[v] for v in cells]
+
+
+def _written(value: Any) -> str:
+    text = str(value).upper() if isinstance(value, bool) else str(value)
+    return '"' + text.replace('"', '""') + '"' if _QUOTED.search(text) else text
 
 
 def write_table(name: str, frame: pd.DataFrame, folder: Path) -> list[Path]:
@@ -223,10 +230,19 @@ def write_table(name: str, frame: pd.DataFrame, folder: Path) -> list[Path]:
     ordered = sort_frame(table, frame)
     paths = [folder / f"{name}.csv", folder / f"{name}.parquet"]
     write_bytes(paths[0], to_csv(table, ordered).encode("utf-8"))
-    buffer = io.BytesIO()
-    ordered.to_parquet(buffer, index=False, engine="pyarrow")
-    write_bytes(paths[1], buffer.getvalue())
+    write_bytes(paths[1], _to_parquet(ordered))
     return paths
+
+
+def _to_parquet(frame: pd.DataFrame) -> bytes:
+    # Here and not above: who only reads CSV waits for no Arrow.
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    buffer = io.BytesIO()
+    # One thread: starting more takes longer than the columns of most tables.
+    pq.write_table(pa.Table.from_pandas(frame, preserve_index=False, nthreads=1), buffer)
+    return buffer.getvalue()
 
 
 def read_table(name: str, path: str | os.PathLike[str], *, required: Iterable[str] | None = None) -> pd.DataFrame:
@@ -317,6 +333,8 @@ def _typed(values: pd.Series[Any], dtype: Dtype, file: Path) -> pd.Series[Any]:
 
 def _truths(values: pd.Series[Any], file: Path) -> pd.Series[Any]:
     """TRUE and FALSE in any case, yes and no, 1 and 0; whatever else stands there is refused, not taken as missing."""
+    if values.dtype in {"bool", "boolean"}:
+        return values.astype("boolean")
     known = values.isna()
     read = values.map(lambda v: _TRUTHS.get(str(v).strip().lower(), pd.NA), na_action="ignore")
     strange = sorted({printable(v) for v in values[~known & read.isna()]})

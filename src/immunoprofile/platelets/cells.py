@@ -69,7 +69,7 @@ def _clean(columns: Sequence[str], cells: Iterable[Hashable]) -> dict[str, str]:
 
 
 def _text(value: Any) -> str | None:
-    if value is None or pd.isna(value):
+    if not isinstance(value, str) and (value is None or pd.isna(value)):
         return None
     if isinstance(value, pd.Timestamp | datetime):
         return value.date().isoformat()

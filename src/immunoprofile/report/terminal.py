@@ -8,6 +8,8 @@ from statistics import median
 from textwrap import wrap
 from typing import Any
 
+import pandas as pd
+
 from immunoprofile.cohort import Results
 from immunoprofile.report.names import Names, read_names
 from immunoprofile.report.numbers import TIE, absent, p_value, ratio
@@ -26,6 +28,8 @@ _MOST = 40
 """Rows: more are in the report."""
 
 Row = Mapping[str, Any]
+Quantity = tuple[str, str, str]
+"""Population, denominator and measure."""
 
 
 def render_table(results: Results, *, width: int = WIDTH) -> list[str]:
@@ -42,10 +46,10 @@ def render_table(results: Results, *, width: int = WIDTH) -> list[str]:
     asked.sort(key=lambda r: (str(r["role"]) != "primary", str(r["role"]) != "secondary"))
     if not asked:
         return []
-    names, change = read_names(results.populations), records(results.change)
+    names, pairs = read_names(results.populations), _pairs(results.change)
     first = width - sum(_ROOM) - 2
     lines = [_line(_HEAD, first), "-" * width]
-    lines += [_line(_cells(r, change, names), first) for r in asked[:_MOST]]
+    lines += [_line(_cells(r, pairs.get(_quantity(r, "scale"), ()), names), first) for r in asked[:_MOST]]
     if len(asked) > _MOST:
         lines.append(f"... and {len(asked) - _MOST} more in association.csv and in the report.")
     note = (
@@ -79,8 +83,7 @@ def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else text[: max(most - 2, 0)] + ".."
 
 
-def _cells(row: Row, change: Sequence[Row], names: Names) -> tuple[str, ...]:
-    pairs = [c for c in change if _same(c, row)]
+def _cells(row: Row, pairs: Sequence[Row], names: Names) -> tuple[str, ...]:
     return (
         names.measured(row), str(int(row["n_total"])), *(_typical(pairs, c) for c in ("baseline_value", "post_value")),
         "NA" if absent(row["effect"]) else ratio(float(row["effect"])), _interval(row),
@@ -94,10 +97,16 @@ def _interval(row: Row) -> str:
     return f"{ratio(float(row['effect_lo']))}-{ratio(float(row['effect_hi']))}"
 
 
-def _same(change: Row, row: Row) -> bool:
-    kept = not absent(change["include_primary"]) and bool(change["include_primary"])
-    asked = (row["pop_id"], row["denom_id"], row["scale"])
-    return kept and (change["pop_id"], change["denom_id"], change["measure"]) == asked
+def _pairs(change: pd.DataFrame) -> dict[Quantity, list[Row]]:
+    """The pairs of the primary analysis by what was measured."""
+    found: dict[Quantity, list[Row]] = {}
+    for row in records(change[change["include_primary"].fillna(False).astype(bool)]):
+        found.setdefault(_quantity(row, "measure"), []).append(row)
+    return found
+
+
+def _quantity(row: Row, scale: str) -> Quantity:
+    return str(row["pop_id"]), str(row["denom_id"]), str(row[scale])
 
 
 def _typical(pairs: Sequence[Row], column: str) -> str:
