@@ -11,7 +11,7 @@ from immunoprofile.quality import counts, preparation
 from immunoprofile.quality.judge import Answer, Checks, Measured, ask_all, checks_of
 from immunoprofile.quality.removal import Cleaned
 from immunoprofile.quality.ruleset import Rule, RuleSet, load_quality_rules
-from immunoprofile.quality.survey import Survey, survey_events
+from immunoprofile.quality.survey import Survey, share_of, survey_events
 from immunoprofile.spillover import Spillover
 
 
@@ -107,7 +107,7 @@ def _affected(survey: Survey) -> Answer:
         return course
     where = f", most {course.detector} ({course.effect:.2f} SD)" if course.detector else ""
     note = f"{100 * course.by_rate:.1f} % by rate, {100 * course.by_signal:.1f} % by signals{where}"
-    return Measured(float(course.odd.mean()), note=note)
+    return Measured(share_of(course.odd), note=note)
 
 
 def _of_course(survey: Survey, name: str) -> Answer:
@@ -119,7 +119,7 @@ def _margins(survey: Survey) -> Answer:
         return survey.at_margin
     worst = max(survey.margins.items(), key=lambda item: item[1], default=None)
     note = "" if worst is None else f"most in {worst[0]}: {worst[1]:,}"
-    return Measured(float(survey.at_margin.mean()), note=note)
+    return Measured(share_of(survey.at_margin), note=note)
 
 
 def _removed(cleaned: Cleaned | None, n_events: int) -> Answer:

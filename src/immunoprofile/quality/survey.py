@@ -167,7 +167,7 @@ class Watched:
             return Survey(n, course, _OFF)
         channels = (self.channels[c] for c in self._columns)
         named = {c.detector: int(m) for c, m in zip(channels, self._tally.margins, strict=True) if m}
-        return Survey(n, course, self._at_margin.astype(np.bool_), named)
+        return Survey(n, course, self._at_margin.view(np.bool_), named)
 
     def _course(self, clock: Clock) -> Course:
         channels, tally = [self.channels[c] for c in self._columns], self._tally
@@ -288,13 +288,18 @@ def _course(
     odd_signal = drift.odd[bins] if drift.odd.any() else np.zeros(bins.size, dtype=np.bool_)
     return Course(
         odd=odd_rate | odd_signal,
-        by_rate=float(odd_rate.mean()),
-        by_signal=float(odd_signal.mean()),
+        by_rate=share_of(odd_rate),
+        by_signal=share_of(odd_signal),
         effect=drift.effect,
         detector="" if drift.channel < 0 else channels[drift.channel].detector,
         stopped=flow.stopped,
         n_back=clock.n_back,
     )
+
+
+def share_of(chosen: NDArray[np.bool_]) -> float:
+    """Which part of some events is chosen; by counting bits, many times quicker than a mean."""
+    return int(np.count_nonzero(chosen)) / chosen.size
 
 
 _SETTINGS = {"rate_ratio": 2.0, "rate_z": 5.0, "split_z": 6.0, "effect": 0.3}
