@@ -11,6 +11,7 @@ import click
 from immunoprofile.cli.console import show, tell
 from immunoprofile.cli.folder import Origin, claim_folder, write_tables
 from immunoprofile.cli.options import file_argument, force_option, out_option, verbosity_options
+from immunoprofile.cli.paths import PATH
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +25,7 @@ _NEEDED = {
 
 @click.command()
 @file_argument("populations", "POPULATIONS.csv")
-@click.option("--response", type=click.Path(path_type=Path), metavar="RESPONSE.csv", help="Who responded.")
+@click.option("--response", type=PATH, metavar="RESPONSE.csv", help="Who responded.")
 @click.option("--baseline", required=True, metavar="VISIT", help="Visit before treatment.")
 @click.option(
     "--window", required=True, multiple=True, metavar="VISIT",
@@ -41,11 +42,9 @@ _NEEDED = {
 @click.option(
     "--ratio", multiple=True, metavar="POP/POP", help="Ratio of two populations of one tube; may be given again.",
 )  # fmt: skip
-@click.option(
-    "--counts", type=click.Path(path_type=Path), metavar="RESPONSE_COUNTS.csv", help="Platelet counts, judged."
-)
-@click.option("--subjects", type=click.Path(path_type=Path), metavar="SUBJECTS.csv", help="Infusions and doses.")
-@click.option("--treatments", type=click.Path(path_type=Path), metavar="TREATMENTS.csv", help="Needs --subjects.")
+@click.option("--counts", type=PATH, metavar="RESPONSE_COUNTS.csv", help="Platelet counts, judged.")
+@click.option("--subjects", type=PATH, metavar="SUBJECTS.csv", help="Infusions and doses.")
+@click.option("--treatments", type=PATH, metavar="TREATMENTS.csv", help="Needs --subjects.")
 @click.option(
     "--measure", type=click.Choice(["logit_frac", "log_cells_per_ul", "log_mfi", "asinh_mfi"]), default="logit_frac",
     show_default=True, help="Scale of the comparison.",

@@ -8,6 +8,7 @@ import click
 
 from immunoprofile.cli.console import show, tell
 from immunoprofile.cli.options import file_argument, out_option, verbosity_options
+from immunoprofile.cli.paths import PATH
 
 _FORMATS = ("wide", "xpt", "stata", "cp", "immport", "h5ad", "loaders", "r", "sas", "python")
 
@@ -22,9 +23,7 @@ _FORMATS = ("wide", "xpt", "stata", "cp", "immport", "h5ad", "loaders", "r", "sa
     help="wide: CSV for spreadsheets; xpt: SAS transport 5; stata; cp: CDISC SDTM; immport; h5ad: AnnData, a file a "
     "sample; loaders: scripts that read the tables in R, SAS and Python (or one of r, sas, python).",
 )
-@click.option(
-    "--study", type=click.Path(path_type=Path), metavar="STUDY.toml", help="For h5ad: the study with the FCS files."
-)
+@click.option("--study", type=PATH, metavar="STUDY.toml", help="For h5ad: the study with the FCS files.")
 @out_option("Folder for the files.  [default: DIR/export]", own_guard=True)
 @click.option("--force", is_flag=True, help="Write over files that exist.")
 @verbosity_options

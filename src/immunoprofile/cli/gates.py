@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
@@ -15,9 +14,11 @@ from immunoprofile.cli.gates_diff import diff_templates
 from immunoprofile.cli.gates_lock import lock_template
 from immunoprofile.cli.gates_test import test_template
 from immunoprofile.cli.options import verbosity_options
+from immunoprofile.cli.paths import FCS, TEMPLATE
 from immunoprofile.errors import printable
 
 if TYPE_CHECKING:
+    from immunoprofile.fcs import FcsFile
     from immunoprofile.gating import Gate, GatingTemplate
     from immunoprofile.gating.gates import AutoRule
 
@@ -39,13 +40,13 @@ def list_templates() -> None:
 
 
 @gates.command("show")
-@click.argument("template", metavar="ID|PATH")
+@click.argument("template", type=TEMPLATE, metavar="ID|PATH")
 @click.option(
-    "--plan", "fcs", type=click.Path(path_type=Path), metavar="FILE.fcs",
+    "--plan", "fcs", type=FCS, metavar="FILE.fcs",
     help="Show instead what the template compiles to for the panel of this file.",
 )  # fmt: skip
 @verbosity_options
-def show_template(template: str, fcs: Path | None) -> None:
+def show_template(template: str, fcs: FcsFile | None) -> None:
     """Show a template as a tree: name, pop_id, kind and channels of every gate."""
     from immunoprofile.gating import load_template
 
@@ -59,7 +60,7 @@ def show_template(template: str, fcs: Path | None) -> None:
     show(*_tree(loaded))
 
 
-def _plan(template: GatingTemplate, fcs: Path) -> list[str]:
+def _plan(template: GatingTemplate, fcs: FcsFile) -> list[str]:
     from immunoprofile.fcs import read_fcs
     from immunoprofile.gating import compile_plan
     from immunoprofile.gating.describe import describe_plan

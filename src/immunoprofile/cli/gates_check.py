@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,23 +11,25 @@ import click
 from immunoprofile.cli.console import show, show_json, show_table, tell
 from immunoprofile.cli.options import json_option, verbosity_options
 from immunoprofile.cli.outcomes import Outcome
+from immunoprofile.cli.paths import FCS, TEMPLATE
 from immunoprofile.errors import InputError, Problem, printable
 
 if TYPE_CHECKING:
+    from immunoprofile.fcs import FcsFile
     from immunoprofile.gating import GatingTemplate
     from immunoprofile.gating.validation import Outside, Remark
 
 
 @click.command("check")
-@click.argument("path", metavar="ID|PATH")
+@click.argument("path", type=TEMPLATE, metavar="ID|PATH")
 @click.option(
-    "--sample", "samples", type=click.Path(path_type=Path), multiple=True, metavar="FILE.fcs",
+    "--sample", "samples", type=FCS, multiple=True, metavar="FILE.fcs",
     help="Also: does it fit the panel of this file, and are there events just outside an outer edge? May be repeated.",
 )  # fmt: skip
 @json_option
 @verbosity_options
 @click.pass_context
-def check_gates(context: click.Context, path: str, samples: tuple[Path, ...], as_json: bool) -> None:
+def check_gates(context: click.Context, path: str, samples: tuple[FcsFile, ...], as_json: bool) -> None:
     """Check a template and name everything that is wrong with it.
 
     Errors (exit code 2) make wrong or empty results; warnings are most likely not meant; notes are unfinished. What is
@@ -67,7 +68,7 @@ def _judge(path: str) -> tuple[GatingTemplate | None, list[Remark]]:
     return None, remarks + ([] if judged.standing is None else list(check_standing(judged.standing)))
 
 
-def _look(template: GatingTemplate, sample: Path, remarks: list[Remark]) -> tuple[Path, Sequence[Outside]] | None:
+def _look(template: GatingTemplate, sample: FcsFile, remarks: list[Remark]) -> tuple[FcsFile, Sequence[Outside]] | None:
     """What lies just outside in one file; where it cannot be gated that is a remark."""
     from immunoprofile.fcs import read_fcs
     from immunoprofile.gating.validation import Remark, count_outside
@@ -83,7 +84,7 @@ def _show(
     path: str,
     template: GatingTemplate | None,
     remarks: Sequence[Remark],
-    outside: Sequence[tuple[Path, Sequence[Outside]]],
+    outside: Sequence[tuple[FcsFile, Sequence[Outside]]],
 ) -> None:
     for remark in remarks:
         show(f"{remark.level}: {remark.problem}")
@@ -113,7 +114,7 @@ def _as_json(
     path: str,
     template: GatingTemplate | None,
     remarks: Sequence[Remark],
-    outside: Sequence[tuple[Path, Sequence[Outside]]],
+    outside: Sequence[tuple[FcsFile, Sequence[Outside]]],
 ) -> dict[str, Any]:
     return {
         "template": path,

@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from immunoprofile.cli.console import shortened, show, show_json, show_table
 from immunoprofile.cli.options import json_option, verbosity_options
+from immunoprofile.cli.paths import FCS, TEMPLATE
 from immunoprofile.errors import printable
 
 if TYPE_CHECKING:
+    from immunoprofile.fcs import FcsFile
     from immunoprofile.gating.validation import Change
 
 _LONG = 400
 
 
 @click.command("diff")
-@click.argument("one", metavar="A")
-@click.argument("other", metavar="B")
+@click.argument("one", type=TEMPLATE, metavar="A")
+@click.argument("other", type=TEMPLATE, metavar="B")
 @click.option(
-    "--sample", "samples", type=click.Path(path_type=Path), multiple=True, metavar="FILE.fcs",
+    "--sample", "samples", type=FCS, multiple=True, metavar="FILE.fcs",
     help="Gate this file with both and count the events that go elsewhere. May be repeated.",
 )  # fmt: skip
 @json_option
 @verbosity_options
-def diff_templates(one: str, other: str, samples: tuple[Path, ...], as_json: bool) -> None:
+def diff_templates(one: str, other: str, samples: tuple[FcsFile, ...], as_json: bool) -> None:
     """Compare two templates: their definitions, and with --sample which populations change by how many events.
 
     A difference is no failure: the exit code is 0 whether there is one or not.
@@ -59,7 +60,7 @@ def diff_templates(one: str, other: str, samples: tuple[Path, ...], as_json: boo
         _show_change(sample, change)
 
 
-def _show_change(sample: Path, change: Change) -> None:
+def _show_change(sample: FcsFile, change: Change) -> None:
     name = printable(sample.name)
     if not change.shifts:
         show("", f"{name}: no population changes ({change.n_events} events)")
@@ -78,7 +79,7 @@ def _or_dash(count: int | None) -> str:
     return "-" if count is None else str(count)
 
 
-def _as_json(sample: Path, change: Change) -> dict[str, Any]:
+def _as_json(sample: FcsFile, change: Change) -> dict[str, Any]:
     return {
         "sample": str(sample),
         "n_events": change.n_events,

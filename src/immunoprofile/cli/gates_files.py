@@ -15,9 +15,11 @@ import click
 from immunoprofile.cli.console import complain, show, tell
 from immunoprofile.cli.options import file_argument, out_option, verbosity_options
 from immunoprofile.cli.outcomes import Outcome
+from immunoprofile.cli.paths import FCS, TEMPLATE
 from immunoprofile.errors import InputError, printable
 
 if TYPE_CHECKING:
+    from immunoprofile.fcs import FcsFile
     from immunoprofile.gating import Deviation, GatingTemplate
 
 _OVERRIDES = ("sample_id", "gate", "dx", "dy", "geometry", "who", "date", "reason")
@@ -106,16 +108,16 @@ def _write_overrides(deviations: Sequence[Deviation], path: Path, template: Gati
 
 
 @click.command("export")
-@click.argument("template", metavar="ID|PATH")
+@click.argument("template", type=TEMPLATE, metavar="ID|PATH")
 @out_option("The file to write.", required=True, metavar="FILE")
 @click.option(
-    "--panel", type=click.Path(path_type=Path), metavar="FILE.fcs",
+    "--panel", type=FCS, metavar="FILE.fcs",
     help="Write the detectors that this file has the markers on; Gating-ML knows detectors only.",
 )  # fmt: skip
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 @verbosity_options
 @click.pass_context
-def export_template(context: click.Context, template: str, out: Path, panel: Path | None, force: bool) -> None:
+def export_template(context: click.Context, template: str, out: Path, panel: FcsFile | None, force: bool) -> None:
     """Write a template as Gating-ML 2.0 (.xml), as an openCyto sheet (.csv), or as a copy of your own (.toml).
 
     What an openCyto sheet cannot say is listed by name and reason, and the exit code is then 3. The template's tests

@@ -6,11 +6,12 @@ import click
 
 from immunoprofile.cli.console import show
 from immunoprofile.cli.options import no_codes_there, verbosity_options
+from immunoprofile.cli.paths import TEMPLATE
 from immunoprofile.errors import printable
 
 
 @click.command("lock")
-@click.argument("path", metavar="FILE.toml", callback=no_codes_there)
+@click.argument("path", type=TEMPLATE, metavar="FILE.toml", callback=no_codes_there)
 @click.option("--who", required=True, metavar="NAME", help="Who stands for this template.")
 @click.option("--force", is_flag=True, help="Replace the lock of an earlier version.")
 @verbosity_options

@@ -12,17 +12,19 @@ import click
 from immunoprofile.cli.console import complain, shortened, show, show_json, show_progress, show_table
 from immunoprofile.cli.options import json_option, no_codes_there, verbosity_options
 from immunoprofile.cli.outcomes import Outcome
+from immunoprofile.cli.paths import FCS, PATH, TEMPLATE
 from immunoprofile.errors import printable
 
 if TYPE_CHECKING:
+    from immunoprofile.fcs import FcsFile
     from immunoprofile.gating import GatingTemplate
     from immunoprofile.gating.validation import Fixture, Notice, Verdict
 
 
 @click.command("test")
-@click.argument("template", metavar="ID|PATH")
+@click.argument("template", type=TEMPLATE, metavar="ID|PATH")
 @click.option(
-    "--fixtures", "folder", type=click.Path(path_type=Path), metavar="DIR",
+    "--fixtures", "folder", type=PATH, metavar="DIR",
     help="Where the samples of the tests lie.  [default: beside the template, or in a folder fixtures there]",
 )  # fmt: skip
 @click.option("--mutate", is_flag=True, help="Move every boundary a little and report which moves no test notices.")
@@ -35,11 +37,11 @@ if TYPE_CHECKING:
     help="With --mutate: exit code 5 where a smaller share of the moves is noticed.",
 )  # fmt: skip
 @click.option(
-    "--junit", type=click.Path(path_type=Path), metavar="FILE.xml", callback=no_codes_there,
+    "--junit", type=PATH, metavar="FILE.xml", callback=no_codes_there,
     help="Write the verdicts as JUnit XML too.",
 )  # fmt: skip
 @click.option(
-    "--propose", type=click.Path(path_type=Path), metavar="FILE.fcs",
+    "--propose", type=FCS, metavar="FILE.fcs",
     help="Print a [[test]] block with the counts of this file now, for a person to check and to put into the template.",
 )  # fmt: skip
 @json_option
@@ -54,7 +56,7 @@ def test_template(
     shift: float,
     least: float | None,
     junit: Path | None,
-    propose: Path | None,
+    propose: FcsFile | None,
     as_json: bool,
 ) -> None:
     """Run the tests that a template carries, on their fixtures.
@@ -88,7 +90,7 @@ def test_template(
     context.exit(Outcome.TEST_FAILED if failed or missed else Outcome.DONE)
 
 
-def _proposed(template: GatingTemplate, sample: Path) -> list[str]:
+def _proposed(template: GatingTemplate, sample: FcsFile) -> list[str]:
     """A test that holds now; whether it is right a person must say."""
     from immunoprofile.fcs import read_fcs
     from immunoprofile.gating.validation import gate_alone

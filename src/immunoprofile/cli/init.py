@@ -8,6 +8,7 @@ import click
 
 from immunoprofile.cli.console import WIDTH, show
 from immunoprofile.cli.options import file_argument, verbosity_options
+from immunoprofile.cli.paths import TEMPLATE
 from immunoprofile.errors import printable
 
 
@@ -18,7 +19,12 @@ from immunoprofile.errors import printable
     help='An FCS file of the panel, or its markers: "CD3, CD4, CD25, CD127". The shipped template that fits best is '
     "chosen.",
 )  # fmt: skip
-@click.option("--template", metavar="ID|PATH", help="The template, where you know it.  [default: treg without --panel]")
+@click.option(
+    "--template",
+    type=TEMPLATE,
+    metavar="ID|PATH",
+    help="The template, where you know it.  [default: treg without --panel]",
+)
 @verbosity_options
 def init(folder: Path, panel: str | None, template: str | None) -> None:
     """Write a study to start from: study.toml and its sheets.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,10 +11,11 @@ import click
 from immunoprofile.cli.console import WIDTH, complain, complain_of, show, show_json, show_progress, show_table
 from immunoprofile.cli.options import json_option, strictness_option, verbosity_options
 from immunoprofile.cli.outcomes import Outcome, outcome_of
+from immunoprofile.cli.paths import FCS
 from immunoprofile.errors import FcsUnsupportedError, ImmunoprofileError, InputError, printable
 
 if TYPE_CHECKING:
-    from immunoprofile.fcs import Channel, Events, Strictness
+    from immunoprofile.fcs import Channel, Events, FcsFile, Strictness
 
 _QUOTING = frozenset(
     {
@@ -38,7 +38,7 @@ _WITHHELD = "quotes a keyword; shown with --all-keywords"
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, type=FCS, metavar="FILE...")
 @click.option(
     "--all-keywords", is_flag=True,
     help="Show every keyword. They may hold names of patients and operators; without this none is shown but the "
@@ -51,7 +51,7 @@ _WITHHELD = "quotes a keyword; shown with --all-keywords"
 @click.pass_context
 def inspect(
     context: click.Context,
-    files: tuple[Path, ...],
+    files: tuple[FcsFile, ...],
     all_keywords: bool,
     check_data: bool,
     strictness: str,
@@ -94,7 +94,7 @@ def _outcome(errors: Sequence[ImmunoprofileError], n_files: int) -> Outcome:
     return outcome_of(errors[0])
 
 
-def _data_sets(file: Path, strictness: Strictness) -> list[Events]:
+def _data_sets(file: FcsFile, strictness: Strictness) -> list[Events]:
     from immunoprofile.fcs import read_fcs, read_fcs_datasets
 
     try:
@@ -106,7 +106,7 @@ def _data_sets(file: Path, strictness: Strictness) -> list[Events]:
 
 
 def describe_events(
-    events: Events, file: Path, *, all_keywords: bool = False, check_data: bool = False
+    events: Events, file: FcsFile, *, all_keywords: bool = False, check_data: bool = False
 ) -> dict[str, Any]:
     """What is shown of one data set, as JSON-like values; keywords only where asked for.
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from immunoprofile.cli.console import Verbosity, set_verbosity
+from immunoprofile.cli.paths import PATH
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
@@ -51,7 +52,7 @@ def out_option(
 ) -> Callable[[Verb], Verb]:
     """``--out``, where results go; never into results under codes, unless the verb itself looks after names."""
     return click.option(
-        "--out", type=click.Path(path_type=Path), required=required, default=default, metavar=metavar, help=help_text,
+        "--out", type=PATH, required=required, default=default, metavar=metavar, help=help_text,
         callback=None if own_guard else no_codes_there,
     )  # fmt: skip
 
@@ -91,13 +92,11 @@ fail_on_flag_option = click.option(
 
 
 deidentify_option = click.option(
-    "--deidentify", "key", type=click.Path(path_type=Path), metavar="KEYFILE",
+    "--deidentify", "key", type=PATH, metavar="KEYFILE",
     help="Write codes under this key for names, shift dates, and leave paths, notes and messages out.",
 )  # fmt: skip
 
 
 def file_argument(name: str, metavar: str, *, written: bool = False) -> Callable[[Verb], Verb]:
     """A path; whether it can be read is said by the library, with a remedy. Names are `written` there, or not."""
-    return click.argument(
-        name, type=click.Path(path_type=Path), metavar=metavar, callback=no_codes_there if written else None
-    )
+    return click.argument(name, type=PATH, metavar=metavar, callback=no_codes_there if written else None)

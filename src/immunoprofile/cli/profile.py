@@ -25,6 +25,7 @@ from immunoprofile.cli.options import (
     verbosity_options,
     workers_option,
 )
+from immunoprofile.cli.paths import PATH, TEMPLATE
 from immunoprofile.cli.run import show_forecast, show_results, shown_folder, tell_if_again
 
 if TYPE_CHECKING:
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @file_argument("samples", "SAMPLES.csv")
-@click.option("--template", required=True, metavar="ID|PATH", help="A shipped template, or a TOML file.")
+@click.option("--template", required=True, type=TEMPLATE, metavar="ID|PATH", help="A shipped template, or a TOML file.")
 @click.option(
-    "--overrides", type=click.Path(path_type=Path), metavar="FILE.csv",
+    "--overrides", type=PATH, metavar="FILE.csv",
     help="Gates that stand elsewhere in single samples.",
 )  # fmt: skip
 @click.option("--counts-only", is_flag=True, help="Leave intensities and pictures out.")

@@ -10,6 +10,7 @@ import click
 from immunoprofile.cli.console import shortened, show, show_json, show_progress
 from immunoprofile.cli.options import file_argument, jobs_option, json_option, verbosity_options
 from immunoprofile.cli.outcomes import Outcome
+from immunoprofile.cli.paths import PATH, TEMPLATE
 from immunoprofile.errors import printable
 
 if TYPE_CHECKING:
@@ -18,14 +19,12 @@ if TYPE_CHECKING:
 
 @click.command()
 @file_argument("folder", "DIR")
-@click.option("--study", type=click.Path(path_type=Path), metavar="STUDY.toml", help="The study that was run.")
+@click.option("--study", type=PATH, metavar="STUDY.toml", help="The study that was run.")
+@click.option("--samples", type=PATH, metavar="SAMPLES.csv", help="The samples that were profiled.")
+@click.option("--template", type=TEMPLATE, metavar="ID|PATH", help="The template of a profile.")
+@click.option("--overrides", type=PATH, metavar="FILE.csv", help="The moved gates of a profile.")
 @click.option(
-    "--samples", type=click.Path(path_type=Path), metavar="SAMPLES.csv", help="The samples that were profiled."
-)
-@click.option("--template", metavar="ID|PATH", help="The template of a profile.")
-@click.option("--overrides", type=click.Path(path_type=Path), metavar="FILE.csv", help="The moved gates of a profile.")
-@click.option(
-    "--deidentify", "key", type=click.Path(path_type=Path), metavar="KEYFILE",
+    "--deidentify", "key", type=PATH, metavar="KEYFILE",
     help="The key that the results were made with.",
 )  # fmt: skip
 @jobs_option

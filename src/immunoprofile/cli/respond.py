@@ -11,6 +11,7 @@ from immunoprofile.cli.console import complain, show, show_table, tell
 from immunoprofile.cli.folder import Origin, claim_folder, write_tables
 from immunoprofile.cli.options import file_argument, force_option, out_option, verbosity_options
 from immunoprofile.cli.outcomes import Outcome
+from immunoprofile.cli.paths import PATH, TEMPLATE
 from immunoprofile.errors import Problem, StudyError, printable
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from immunoprofile.platelets import Rule
 
-_SHEET = click.Path(path_type=Path)
+_SHEET = PATH
 
 
 def _print_rule(context: click.Context, _: click.Parameter, value: str | None) -> None:
@@ -35,10 +36,13 @@ def _print_rule(context: click.Context, _: click.Parameter, value: str | None) -
 @click.option("--subjects", type=_SHEET, required=True, metavar="SUBJECTS.csv", help="Who was treated, and when first.")
 @click.option("--treatments", type=_SHEET, metavar="CSV", help="Rescue and other treatments.")
 @click.option("--bleeding", type=_SHEET, metavar="CSV", help="Bleeding assessments.")
-@click.option("--rule", default="iwg-2009", show_default=True, metavar="ID|PATH", help="Response definition.")
+@click.option(
+    "--rule", default="iwg-2009", show_default=True, type=TEMPLATE, metavar="ID|PATH", help="Response definition."
+)
 @click.option(
     "--also",
     multiple=True,
+    type=TEMPLATE,
     metavar="ID|PATH",
     help="Definition beside it, once or more.  [default: ash-2019, at-least-50-twice]",
 )

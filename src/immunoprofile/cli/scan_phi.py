@@ -13,6 +13,7 @@ import click
 from immunoprofile.cli.console import WIDTH, Verbosity, show, show_json, verbosity
 from immunoprofile.cli.options import json_option, verbosity_options
 from immunoprofile.cli.outcomes import Outcome
+from immunoprofile.cli.paths import PATH
 from immunoprofile.errors import InputError, printable
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ _SHOWN = 3
 
 
 @click.command("scan-phi")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR|FILE...")
+@click.argument("paths", nargs=-1, required=True, type=PATH, metavar="DIR|FILE...")
 @json_option
 @verbosity_options
 @click.pass_context

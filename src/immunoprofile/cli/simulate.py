@@ -8,6 +8,7 @@ import click
 
 from immunoprofile.cli.console import show, tell
 from immunoprofile.cli.options import jobs_option, out_option, verbosity_options
+from immunoprofile.cli.paths import PATH
 
 
 @click.command()
@@ -29,7 +30,7 @@ from immunoprofile.cli.options import jobs_option, out_option, verbosity_options
     help='"trial", "null" (no effect in anybody), "adversarial" (all faults at once), or a named fault.',
 )  # fmt: skip
 @click.option(
-    "--parameters", type=click.Path(path_type=Path), metavar="FILE",
+    "--parameters", type=PATH, metavar="FILE",
     help="A TOML file with the numbers of the trial.  [default: the program's own]",
 )  # fmt: skip
 @click.option(

@@ -14,7 +14,7 @@ from immunoprofile.errors import Problem, StudyError, closest, printable
 
 if TYPE_CHECKING:
     from immunoprofile.controls import SpilloverFit
-    from immunoprofile.fcs import Finding
+    from immunoprofile.fcs import FcsFile, Finding
     from immunoprofile.platelets.cells import Row
 
 _COLUMNS = ("file", "detector", "note")
@@ -56,14 +56,15 @@ def _refuse_taken(*paths: Path) -> None:
     refuse_existing(*paths, remedy="Give another file with --out, or --force to write over it.")
 
 
-def load_controls(sheet: Path) -> tuple[dict[str, Path], Path | None]:
-    """The controls of a sheet: detector to file, and the file of the unstained control.
+def load_controls(sheet: Path) -> tuple[dict[str, FcsFile], FcsFile | None]:
+    """The controls of a sheet: detector to file, which may be a URL, and the file of the unstained control.
 
     Raises
     ------
     StudyError
         The sheet cannot be read, has unknown columns, or names a detector or the unstained control twice.
     """
+    from immunoprofile.fcs import locate_file
     from immunoprofile.platelets.cells import check_columns, read_rows, text
     from immunoprofile.study.sheet import read_sheet
 
@@ -73,14 +74,14 @@ def load_controls(sheet: Path) -> tuple[dict[str, Path], Path | None]:
         _check_known(list(map(str, frame.columns)), sheet, problems)
     if frame is None or problems:
         raise StudyError.of(problems)
-    files: dict[str | None, Path] = {}
+    files: dict[str | None, FcsFile] = {}
     lines: dict[str | None, int] = {}
     for row in read_rows(frame, str(sheet), problems):
         name, detector = text(row, "file", required=True), text(row, "detector")
         if detector in files:
             _report_twice(row, detector, lines[detector])
         elif name is not None:
-            files[detector], lines[detector] = sheet.parent / name, row.line
+            files[detector], lines[detector] = locate_file(name, sheet.parent), row.line
     if problems:
         raise StudyError.of(problems)
     unstained = files.pop(None, None)
@@ -99,13 +100,14 @@ def _report_twice(row: Row, detector: str | None, before: int) -> None:
     row.report(f"{what}, in row {before}", "detector", "Keep one of them.", "SHEET-TWICE")
 
 
-def _describe_origin(stained: Mapping[str, Path], unstained: Path | None, sheet: Path) -> dict[str, Any]:
+def _describe_origin(stained: Mapping[str, FcsFile], unstained: FcsFile | None, sheet: Path) -> dict[str, Any]:
     """What a matrix was made from: digests of sheet and controls, and versions."""
-    from immunoprofile.provenance import NUMERICS_VERSION, digest_of_file, versions
+    from immunoprofile.fcs import digest_of_fcs
+    from immunoprofile.provenance import NUMERICS_VERSION, versions
 
     files = [sheet, *stained.values(), *([] if unstained is None else [unstained])]
     return {
-        "inputs": {str(f): digest_of_file(f) for f in files},
+        "inputs": {str(f): digest_of_fcs(f) for f in files},
         "numerics_version": NUMERICS_VERSION,
         "versions": versions(),
     }

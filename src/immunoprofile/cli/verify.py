@@ -10,33 +10,35 @@ import click
 from immunoprofile.cli.console import shortened, show, show_json
 from immunoprofile.cli.options import file_argument, json_option, verbosity_options
 from immunoprofile.cli.outcomes import Outcome
+from immunoprofile.cli.paths import PATH, TEMPLATE
 from immunoprofile.errors import InputError, printable
 
 if TYPE_CHECKING:
+    from immunoprofile.fcs import FcsFile
     from immunoprofile.verification import Sources, Verdict
 
 
-def _named(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, Path]:
+def _named(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, FcsFile]:
     pairs = [text.partition("=") for text in given]
     for name, sign, path in pairs:
         if not (name and sign and path):
             raise click.BadParameter("write NAME=FILE, the name as manifest.json has it")
-    return {name: Path(path) for name, _, path in pairs}
+    from immunoprofile.fcs import locate_file
+
+    return {name: locate_file(path) for name, _, path in pairs}
 
 
 @click.command()
 @file_argument("folder", "DIR")
-@click.option("--study", type=click.Path(path_type=Path), metavar="STUDY.toml", help="Where the inputs of a run lie.")
-@click.option(
-    "--samples", type=click.Path(path_type=Path), metavar="SAMPLES.csv", help="Where the inputs of a profile lie."
-)
-@click.option("--template", metavar="ID|PATH", help="The template of a profile.")
+@click.option("--study", type=PATH, metavar="STUDY.toml", help="Where the inputs of a run lie.")
+@click.option("--samples", type=PATH, metavar="SAMPLES.csv", help="Where the inputs of a profile lie.")
+@click.option("--template", type=TEMPLATE, metavar="ID|PATH", help="The template of a profile.")
 @click.option(
     "--input", "inputs", multiple=True, callback=_named, metavar="NAME=FILE",
     help="Where one more input lies, named as in manifest.json. May be repeated.",
 )  # fmt: skip
 @click.option(
-    "--deidentify", "key", type=click.Path(path_type=Path), metavar="KEYFILE",
+    "--deidentify", "key", type=PATH, metavar="KEYFILE",
     help="The key that the results were made with.",
 )  # fmt: skip
 @json_option
@@ -48,7 +50,7 @@ def verify(
     study: Path | None,
     samples: Path | None,
     template: str | None,
-    inputs: dict[str, Path],
+    inputs: dict[str, FcsFile],
     key: Path | None,
     as_json: bool,
 ) -> None:
@@ -68,7 +70,7 @@ def verify(
 
 
 def _sources(
-    study: Path | None, samples: Path | None, template: str | None, inputs: dict[str, Path], key: Path | None
+    study: Path | None, samples: Path | None, template: str | None, inputs: dict[str, FcsFile], key: Path | None
 ) -> Sources:
     from immunoprofile.study import load_samples, load_study
     from immunoprofile.study.deidentify import deidentify_samples, read_key

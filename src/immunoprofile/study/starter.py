@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from immunoprofile.errors import InputError, PanelMismatchError, StudyError, closest, printable
-from immunoprofile.fcs import Channel, read_fcs
+from immunoprofile.fcs import Channel, FcsFile, RemoteFile, locate_file, read_fcs
 from immunoprofile.gating import GatingTemplate, load_template, template_ids
 from immunoprofile.gating.template import Marker
 from immunoprofile.provenance import refuse_existing, write_text
@@ -81,7 +81,7 @@ def choose_template(panel: str | None = None, template: str | None = None) -> Ch
     Parameters
     ----------
     panel
-        An FCS file, whose channels are the panel; or names of markers between commas or blanks.
+        An FCS file, or its URL, whose channels are the panel; or names of markers between commas or blanks.
     template
         Id or path, where it is known. A panel given beside it must have what it needs.
 
@@ -104,10 +104,10 @@ def choose_template(panel: str | None = None, template: str | None = None) -> Ch
     return Choice(best.template, template or best.template.id, _reason(best, fits[1:]))
 
 
-def _read_panel(panel: str) -> tuple[Path | None, list[tuple[str, ...]]]:
+def _read_panel(panel: str) -> tuple[FcsFile | None, list[tuple[str, ...]]]:
     """The file, if it is one, and for each channel the names it can be found by, the marker first."""
-    path = Path(panel)
-    if path.suffix.casefold() in {".fcs", ".lmd"} or path.is_file():
+    path = locate_file(panel)
+    if isinstance(path, RemoteFile) or path.suffix.casefold() in {".fcs", ".lmd"} or path.is_file():
         return path, [_names(c) for c in read_fcs(path).channels]
     # A blank parts markers too, unless commas do: "HLA-DR CD3", "CD16+56, Live/Dead".
     parts = re.split(r"[,;]", panel) if re.search(r"[,;]", panel) else panel.split()
@@ -150,7 +150,7 @@ def _reason(best: _Fit, others: Sequence[_Fit]) -> str:
     return words + (f"; {', '.join(also)} fit too and use fewer" if also else "; no other template fits")
 
 
-def _no_fit(best: _Fit, path: Path | None, names: Sequence[tuple[str, ...]]) -> PanelMismatchError:
+def _no_fit(best: _Fit, path: FcsFile | None, names: Sequence[tuple[str, ...]]) -> PanelMismatchError:
     lacks = ", ".join(f'"{printable(m)}"' for m in best.missing)
     known = [n for channel in names for n in channel[:1]]
     wanted = next(m for m in best.template.markers if m.name == best.missing[0])
