@@ -333,7 +333,7 @@ def _typed(values: pd.Series[Any], dtype: Dtype, file: Path) -> pd.Series[Any]:
 
 def _truths(values: pd.Series[Any], file: Path) -> pd.Series[Any]:
     """TRUE and FALSE in any case, yes and no, 1 and 0; whatever else stands there is refused, not taken as missing."""
-    if values.dtype in {"bool", "boolean"}:
+    if pd.api.types.is_bool_dtype(values.dtype):
         return values.astype("boolean")
     known = values.isna()
     read = values.map(lambda v: _TRUTHS.get(str(v).strip().lower(), pd.NA), na_action="ignore")
