@@ -15,9 +15,10 @@ from immunoprofile.cohort.cuts import Cuts
 from immunoprofile.cohort.described import describe_failure
 from immunoprofile.cohort.hands import Hands
 from immunoprofile.cohort.keys import digest_of_inputs
+from immunoprofile.cohort.memory import keep_freed_memory
 from immunoprofile.cohort.sample import Plans, Profiled, Tabling, profile_sample
 from immunoprofile.cohort.schedule import Crew, do_tasks
-from immunoprofile.cohort.store import Store
+from immunoprofile.cohort.store import Kept, Made, Store
 from immunoprofile.cohort.workplace import FileState, Workplace, digested, state_of
 from immunoprofile.errors import FcsAccessError, FcsError, ImmunoprofileError, OutputError
 from immunoprofile.fcs import FcsFile, RemoteFile, Strictness, access_error, digest_of_fcs
@@ -158,7 +159,7 @@ class Worker:
             return Done(self._drawn(_unpacked(task.sample.sample_id, *kept)), state, kept=True)
         profiled = self._profile(task, state.sha256)
         _check_same(task.sample.file, state)
-        if store is not None and profiled.failure is None:
+        if store is not None and isinstance(profiled.tables, Made) and profiled.failure is None:
             # What goes back is small: where the tables are, not the tables.
             profiled = replace(profiled, tables=store.save(key, _facts(profiled), profiled.tables))
         return Done(self._drawn(profiled), state)
@@ -177,6 +178,7 @@ class Worker:
         return replace(profiled, pictures=None)
 
     def _profile(self, task: Task, fcs_sha256: str | None = None) -> Profiled:
+        keep_freed_memory()
         return profile_sample(
             task.sample,
             task.template,
@@ -250,7 +252,7 @@ def _facts(profiled: Profiled) -> dict[str, Any]:
     return {"fcs_sha256": profiled.fcs_sha256, "spillover": matrix, "pictures": drawn}
 
 
-def _unpacked(sample_id: str, facts: Mapping[str, Any], tables: Mapping[str, Any]) -> Profiled:
+def _unpacked(sample_id: str, facts: Mapping[str, Any], tables: Kept) -> Profiled:
     matrix = facts["spillover"]
     used = None if matrix is None else Spillover(tuple(matrix[0]), np.array(matrix[2]), tuple(matrix[1]))
     drawn = facts.get("pictures")
