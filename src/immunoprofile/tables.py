@@ -275,7 +275,7 @@ def read_table(name: str, path: str | os.PathLike[str], *, required: Iterable[st
             code="TABLE-COLUMNS",
         )
     for column in table.columns:
-        if column.name in frame.columns:
+        if column.name in frame.columns and frame[column.name].dtype != _DTYPES[column.dtype]:
             frame[column.name] = _typed(frame[column.name], column.dtype, file)
     return frame
 
@@ -333,8 +333,6 @@ def _typed(values: pd.Series[Any], dtype: Dtype, file: Path) -> pd.Series[Any]:
 
 def _truths(values: pd.Series[Any], file: Path) -> pd.Series[Any]:
     """TRUE and FALSE in any case, yes and no, 1 and 0; whatever else stands there is refused, not taken as missing."""
-    if pd.api.types.is_bool_dtype(values.dtype):
-        return values.astype("boolean")
     known = values.isna()
     read = values.map(lambda v: _TRUTHS.get(str(v).strip().lower(), pd.NA), na_action="ignore")
     strange = sorted({printable(v) for v in values[~known & read.isna()]})
