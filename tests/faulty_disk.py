@@ -28,7 +28,8 @@ class Disk:
     Parameters
     ----------
     kind
-        One of KINDS; ``kill`` (a write is half done), or ``power`` (what was not synced is half lost besides).
+        One of KINDS; ``kill`` (a write is half done), ``power`` (what was not synced is half lost besides), or ``act``
+        (nothing fails, but `act` is called first).
     at
         The call that fails, from 1; 0 for none. Of OF_WRITES, the write.
     """
@@ -40,6 +41,7 @@ class Disk:
         self.failed: str | None = None
         self.tell: Path | None = None
         """Where a process that is killed leaves the name of the call."""
+        self.act: Callable[[], object] = lambda: None
         self._paths: dict[int, str] = {}
         self._synced: dict[str, int] = {}
         self._real: list[tuple[Any, str, Any]] = []
@@ -80,6 +82,9 @@ class Disk:
         if (self.n_writes if self.kind in OF_WRITES else len(self.calls)) != self.at:
             return None
         self.failed = self.calls[-1]
+        if self.kind == "act":
+            self.act()
+            return None
         done = half() if half is not None and self.kind in {"short", "torn", "kill", "power"} else None
         if self.kind in {"kill", "power"}:
             self._leave_word()

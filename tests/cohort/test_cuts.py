@@ -99,7 +99,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The samples whose events are asked for to settle gates."""
     found: list[str] = []
     real = cuts._open
-    monkeypatch.setattr(cuts, "_open", lambda s, *rest: found.append(s.sample_id) or real(s, *rest))
+    monkeypatch.setattr(cuts, "_open", lambda s, *rest, **how: found.append(s.sample_id) or real(s, *rest, **how))
     return found
 
 

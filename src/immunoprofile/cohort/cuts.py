@@ -5,6 +5,7 @@ Templates without automatic gates come through untouched, and nothing is read fo
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -106,9 +107,9 @@ def settle_samples(
     if not has_automatic_gates(template):
         return {}
 
-    def settle() -> dict[str, Resolved]:
+    def settle(lost: frozenset[str] = frozenset()) -> dict[str, Resolved]:
         with ThreadPoolExecutor(max(1, jobs)) as pool:
-            opened = list(pool.map(lambda s: _open(s, strictness), samples))
+            opened = list(pool.map(lambda s: _open(s, strictness, readable=s.sample_id not in lost), samples))
         return resolve_template(template, opened, baseline=baseline, frozen=frozen, jobs=jobs)
 
     if place is None:
@@ -118,15 +119,15 @@ def settle_samples(
     )
 
 
-def _open(sample: Sample, strictness: Strictness) -> PoolSample:
+def _open(sample: Sample, strictness: Strictness, *, readable: bool = True) -> PoolSample:
     """A sample as pooling sees it; one that cannot be read has no events here, and fails where it is gated."""
-    events: Events | None
-    matrix: Spillover | None
-    try:
-        events = read_sample(sample, strictness)
-        matrix = None if sample.spillover is None else read_spillover(sample.spillover)
-    except ImmunoprofileError:
-        events, matrix = None, None
+    events: Events | None = None
+    matrix: Spillover | None = None
+    if readable:
+        with contextlib.suppress(ImmunoprofileError):
+            found = read_sample(sample, strictness)
+            matrix = None if sample.spillover is None else read_spillover(sample.spillover)
+            events = found
     return PoolSample(
         sample.sample_id, events, matrix, sample.subject_id, sample.visit, sample.batch, sample.day, sample.control
     )

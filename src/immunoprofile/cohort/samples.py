@@ -71,6 +71,8 @@ class Task:
     reference: Reference | None = None
     treatments: Sequence[Given] | None = None
     known: FileState | None = None
+    pinned: str | None = None
+    """SHA-256 of the bytes that its gates were settled from; None where they rest on no file."""
 
     def __repr__(self) -> str:
         """Short, and without its file: a cluster writes what failed into the logs of its workers."""
@@ -153,6 +155,8 @@ class Worker:
                 return Done(tried)
             # It can be read after all: what was wrong has passed, or the system says that it has not.
             state, key = self._key(task)
+        if task.pinned not in (None, state.sha256):
+            raise _changed(task.sample.file, "is not the one that automatic gates were found in")
         store = None if self.folder is None else Store(self.folder)
         kept = None if store is None else store.load(key)
         if kept is not None:
@@ -229,13 +233,17 @@ def _check_same(file: FcsFile, before: FileState) -> None:
     except (OSError, FcsError):
         same = False
     if not same:
-        raise FcsAccessError(
-            "file changed while it was worked on",
-            path=file,
-            where="file",
-            remedy="Copy the file again from the cytometer, and run the same command again.",
-            code="FCS-CHANGED",
-        )
+        raise _changed(file, "changed while it was worked on")
+
+
+def _changed(file: FcsFile, how: str) -> FcsAccessError:
+    return FcsAccessError(
+        f"file {how}",
+        path=file,
+        where="file",
+        remedy="Copy the file again from the cytometer, and run the same command again.",
+        code="FCS-CHANGED",
+    )
 
 
 def _failed(task: Task, problem: ImmunoprofileError) -> Done:
@@ -295,7 +303,7 @@ def do_samples(tasks: Sequence[Task], setting: Setting, hands: Hands) -> list[Pr
     worker = Worker(setting, None if place is None else place.folder.absolute(), threads, private)
     crew = Crew(worker, _give_up, hands.n_workers, hands.workers, hands.executor)
     if place is not None:
-        tasks = [replace(t, known=place.known(t.sample.file)) for t in tasks]
+        tasks = [_known(t, place) for t in tasks]
     if hands.executor is not None:
         tasks = [replace(t, sample=_anywhere(t.sample)) for t in tasks]
     results: list[Profiled] = []
@@ -307,6 +315,12 @@ def do_samples(tasks: Sequence[Task], setting: Setting, hands: Hands) -> list[Pr
             _note(place, task, done)
         _tell(hands, number, len(tasks), done)
     return results
+
+
+def _known(task: Task, place: Workplace) -> Task:
+    """A task with what is known of its file."""
+    file = task.sample.file
+    return replace(task, known=place.known(file), pinned=None if task.settled is None else place.pinned(file))
 
 
 def _without_words(done: Done) -> Done:

@@ -7,9 +7,10 @@ one. `.work/gates/KEY.json` lies under the digest of all that gates rest on; one
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,11 @@ from immunoprofile.gating.automatic import Resolved, pack_resolved, unpack_resol
 from immunoprofile.provenance import digest_of_file, digest_of_value, write_json
 from immunoprofile.study import Sample
 
-Settle = Callable[[], dict[str, Resolved]]
+Settle = Callable[[frozenset[str]], dict[str, Resolved]]
+"""Settles the gates of all samples; those of these ids are taken for unreadable."""
+
+States = dict[str, FileState | None]
+"""Sample id to the state of its file; None where it cannot be read."""
 
 
 def settle_once(
@@ -37,32 +42,62 @@ def settle_once(
 
     Notes
     -----
-    Where a file cannot be digested, or changed meanwhile, gates are settled and not kept: what is wrong may pass.
+    Where a file changed meanwhile, all are settled once more; one that goes on changing is left out of its pool. Every
+    sample is then gated from the bytes that the gates were settled from, or fails (`Workplace.pin`). Gates are kept
+    where every file could be digested and none was left out: what is wrong may pass.
     """
-    states = _look(samples, place, jobs)
-    if states is None:
-        return settle()
-    path = place.folder / WORK / "gates" / f"{_key(samples, states, template, rest)}.json"
+    lost: frozenset[str] = frozenset()
+    for attempt in count():
+        states = _look(samples, place, jobs)
+        found = _settle_or_load(settle, samples, states, lost, template, place, rest)
+        changed = _changed(samples, states) - lost
+        if not changed:
+            break
+        lost |= changed if attempt else frozenset()
+    for sample in samples:
+        state = states[sample.sample_id]
+        place.pin(sample.file, "" if state is None or sample.sample_id in lost else state.sha256)
+    return found
+
+
+def _settle_or_load(
+    settle: Settle,
+    samples: Sequence[Sample],
+    states: States,
+    lost: frozenset[str],
+    template: GatingTemplate,
+    place: Workplace,
+    rest: Mapping[str, Any],
+) -> dict[str, Resolved]:
+    known = [s for s in states.values() if s is not None]
+    if lost or len(known) < len(states):
+        return settle(lost)
+    path = place.folder / WORK / "gates" / f"{_key(samples, known, template, rest)}.json"
     found = _load(path, template)
     if found is None:
-        found = settle()
-        if _unchanged(samples, states):
+        found = settle(lost)
+        if not _changed(samples, states):
             content = pack_resolved(found)
             write_json(path, {"sha256": digest_of_value(content), "settled": content})
     return found
 
 
-def _look(samples: Sequence[Sample], place: Workplace, jobs: int) -> list[FileState] | None:
-    """The state of every file with its digest, remembered for the samples' own turn; None where one cannot be read."""
+def _look(samples: Sequence[Sample], place: Workplace, jobs: int) -> States:
+    """The state of every file with its digest, remembered for the samples' own turn."""
+    with ThreadPoolExecutor(max(1, jobs)) as pool:
+        states = list(pool.map(lambda s: _digested(s, place), samples))
+    for sample, state in zip(samples, states, strict=True):
+        if state is not None:
+            place.remember(sample.file, state)
+    place.keep_files()
+    return {s.sample_id: state for s, state in zip(samples, states, strict=True)}
+
+
+def _digested(sample: Sample, place: Workplace) -> FileState | None:
     try:
-        with ThreadPoolExecutor(max(1, jobs)) as pool:
-            states = list(pool.map(lambda s: digested(s.file, place.known(s.file)), samples))
+        return digested(sample.file, place.known(sample.file))
     except (OSError, FcsError):
         return None
-    for sample, state in zip(samples, states, strict=True):
-        place.remember(sample.file, state)
-    place.keep_files()
-    return states
 
 
 def _key(samples: Sequence[Sample], states: Sequence[FileState], template: GatingTemplate, rest: Any) -> str:
@@ -89,8 +124,14 @@ def _load(path: Path, template: GatingTemplate) -> dict[str, Resolved] | None:
         return None
 
 
-def _unchanged(samples: Sequence[Sample], states: Sequence[FileState]) -> bool:
+def _changed(samples: Sequence[Sample], states: States) -> frozenset[str]:
+    """The samples whose files are not as they were."""
+    return frozenset(s.sample_id for s in samples if not _is_same(s, states[s.sample_id]))
+
+
+def _is_same(sample: Sample, before: FileState | None) -> bool:
     try:
-        return all(before.same(state_of(s.file)) for s, before in zip(samples, states, strict=True))
+        now = state_of(sample.file)
     except (OSError, FcsError):
-        return False
+        return before is None
+    return before is None or before.same(now)

@@ -1,8 +1,8 @@
 """A results folder while a run works in it: what is known of its files, what is kept, what is written down.
 
 `.work/files.json` remembers the digest of each FCS file by path, size, times and inode, as build tools do, so that
-going on with a large run reads no file twice. Whoever doubts it removes the folder `.work`, or asks the verb ``verify``,
-which reads every byte.
+going on with a large run reads no file twice. Whoever doubts it removes the folder `.work`, or asks the verb
+``verify``, which reads every byte.
 """
 
 from __future__ import annotations
@@ -104,6 +104,7 @@ class Workplace:
     journal: Journal
     files: dict[str, FileState] = field(default_factory=dict)
     private: bool = False
+    _pinned: dict[str, str] = field(default_factory=dict)
 
     def known(self, path: FcsFile) -> FileState | None:
         """The remembered state of a file."""
@@ -112,6 +113,14 @@ class Workplace:
     def remember(self, path: FcsFile, state: FileState) -> None:
         """Remember a file's state; written with `keep_files`."""
         self.files[_name(path)] = state
+
+    def pin(self, path: FcsFile, sha256: str) -> None:
+        """From here on a file must have these bytes in this run; none will do where the digest is empty."""
+        self._pinned[_name(path)] = sha256
+
+    def pinned(self, path: FcsFile) -> str | None:
+        """SHA-256 that a file must have in this run; None where any will do."""
+        return self._pinned.get(_name(path))
 
     def keep_files(self) -> None:
         """Write down what is known of the files.

@@ -1,0 +1,169 @@
+"""A file that changes while it is read: the old bytes whole, the new bytes whole, or a failure that says so."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import killed_runs
+from faulty_disk import Disk
+from immunoprofile.cohort import profile_samples
+from immunoprofile.gating.library import templates_folder
+from immunoprofile.simulation import simulate_cohort
+from immunoprofile.study import load_samples
+from immunoprofile.verification import verify_folder
+
+LONG = os.environ.get("IMMUNOPROFILE_CHANGES")
+"""A change before every call on the file where it is set, to a folder for the list of cases; a few at commit."""
+
+N_EVENTS = 20_000 if LONG else 2_000
+"""In the long form more than one read of DATA takes."""
+
+FIXED = 'range = { x = "Viability", max = 0.56 }'
+FOUND = (
+    'auto = { method = "valley", x = "Viability", keep = "below", between = [0.4, 0.75], min_events = 100, '
+    f'pool = "subject" }}\nfallback = {{ {FIXED} }}'
+)
+"""A gate that all files of a subject share: each is read for it before it is gated."""
+
+SAMPLES = ("A", "victim", "C")
+
+
+@pytest.fixture(scope="module")
+def tubes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three samples of one subject, what the second of them becomes, and two templates: gates fixed, and found."""
+    folder = tmp_path_factory.mktemp("cohort") / "c"
+    study = simulate_cohort(folder, seed=3, n_subjects=4, events_per_sample=N_EVENTS, panels=("immune14",))
+    files = [s.file for s in load_samples(study.parent / "samples.csv")][:4]
+    size = max(f.stat().st_size for f in files)
+    for file, name in zip(files, (*SAMPLES, "new"), strict=True):
+        # Blanks behind the last segment: size tells nothing.
+        (folder / f"{name}.fcs").write_bytes(file.read_bytes().ljust(size))
+    text = (templates_folder() / "immune14.toml").read_text(encoding="utf-8")
+    (folder / "fixed.toml").write_text(text, encoding="utf-8")
+    (folder / "found.toml").write_text(text.replace(FIXED, FOUND), encoding="utf-8")
+    rows = [f"{name},{name}.fcs,S1,V{n},{n}" for n, name in enumerate(SAMPLES)]
+    (folder / "samples.csv").write_text("\n".join(["sample_id,file,subject_id,visit,day", *rows, ""]))
+    return folder
+
+
+def _profile(study: Path, template: str, out: Path) -> None:
+    profile_samples(load_samples(study / "samples.csv"), study / f"{template}.toml", out)
+
+
+def _cut(file: Path, new: bytes) -> None:
+    os.truncate(file, len(new) // 2)
+
+
+def _append(file: Path, new: bytes) -> None:
+    with file.open("ab") as stream:
+        stream.write(b"x" * 1000)
+
+
+def _overwrite(file: Path, new: bytes) -> None:
+    handle = os.open(file, os.O_WRONLY)
+    os.write(handle, new)
+    os.close(handle)
+
+
+def _swap(file: Path, new: bytes) -> None:
+    file.with_suffix(".tmp").write_bytes(new)
+    file.with_suffix(".tmp").replace(file)
+
+
+def _recreate(file: Path, new: bytes) -> None:
+    file.unlink()
+    file.write_bytes(new)
+
+
+def _link(file: Path, new: bytes) -> None:
+    file.with_suffix(".other").write_bytes(new)
+    file.with_suffix(".tmp").symlink_to(file.with_suffix(".other"))
+    file.with_suffix(".tmp").replace(file)
+
+
+def _keeping_its_time(change: Callable[[Path, bytes], None]) -> Callable[[Path, bytes], None]:
+    def changed(file: Path, new: bytes) -> None:
+        before = file.stat()
+        change(file, new)
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    return changed
+
+
+CHANGES = {
+    "truncated": _cut,
+    "appended": _append,
+    "overwritten": _overwrite,
+    "overwritten, time set back": _keeping_its_time(_overwrite),
+    "replaced": _swap,
+    "replaced, time set back": _keeping_its_time(_swap),
+    "recreated, time set back": _keeping_its_time(_recreate),
+    "a link": _link,
+}
+
+
+@pytest.fixture(scope="module")
+def whole(tubes: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], dict[str, str]]:
+    """The tables that a template gives where the file was changed before the run; nothing changed for no name."""
+    made: dict[tuple[str, str], dict[str, str]] = {}
+
+    def tables(template: str, name: str) -> dict[str, str]:
+        if (template, name) not in made:
+            folder = tmp_path_factory.mktemp("whole")
+            study = _study(tubes, folder / "c")
+            if name:
+                CHANGES[name](study / "victim.fcs", (study / "new.fcs").read_bytes())
+            _profile(study, template, folder / "out")
+            made[template, name] = killed_runs.tables(folder / "out")
+        return made[template, name]
+
+    return tables
+
+
+def _study(tubes: Path, folder: Path) -> Path:
+    return Path(shutil.copytree(tubes, folder))
+
+
+@pytest.mark.requirement("R-BATCH-05")
+@pytest.mark.parametrize("template", ["fixed", "found"])
+@pytest.mark.parametrize("name", list(CHANGES) if LONG else list(CHANGES)[3::4])
+def test_file__that_changes_before_any_call_on_it_is_never_mixed(
+    name: str, template: str, tubes: Path, whole, tmp_path: Path
+) -> None:
+    old, new = whole(template, ""), whole(template, name)
+    at, step, cases = (1, 1, []) if LONG else (7, 30, [])
+    while True:
+        study = _study(tubes, tmp_path / "c")
+        file, content = study / "victim.fcs", (study / "new.fcs").read_bytes()
+        with Disk(file, "act", at) as disk:
+            disk.act = lambda file=file, content=content: CHANGES[name](file, content)
+            _profile(study, template, tmp_path / "out")
+        if disk.failed is None:
+            break
+        wrong = [] if killed_runs.tables(tmp_path / "out") in (old, new) else _unless_told(tmp_path / "out")
+        _profile(study, template, tmp_path / "out")
+        wrong += [] if killed_runs.tables(tmp_path / "out") == new else ["not the new bytes once more"]
+        wrong += [] if verify_folder(tmp_path / "out").holds else ["does not verify"]
+        cases.append({"at": at, "call": disk.failed, "wrong": wrong})
+        shutil.rmtree(tmp_path / "c")
+        shutil.rmtree(tmp_path / "out")
+        at += step
+    assert [c for c in cases if c["wrong"]] == []
+    assert cases
+    if LONG:
+        (Path(LONG) / f"{template} {name}.json").write_text(json.dumps(cases))
+
+
+def _unless_told(out: Path) -> list[str]:
+    """What is wrong with results that are neither those of the old bytes nor those of the new."""
+    failures = pd.read_csv(out / "failures.csv")
+    told = failures["item_id"].tolist() == ["victim"] and failures["code"].tolist() == ["FCS-CHANGED"]
+    held = set(pd.read_csv(out / "populations.csv")["sample_id"])
+    return [] if told and held == {"A", "C"} else [f"mixed: {failures.to_dict('records')}, {sorted(held)}"]
