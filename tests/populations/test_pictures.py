@@ -20,7 +20,8 @@ from immunoprofile.gating import (
     run_plan,
 )
 from immunoprofile.gating.gates import Boolean, Ratio, Term
-from immunoprofile.populations.pictures import MOST_EVENTS, axis_scale, picture_name, picture_sample, unpack_counts
+from immunoprofile.populations.picture_files import picture_name
+from immunoprofile.populations.pictures import MOST_EVENTS, axis_scale, picture_sample, unpack_counts
 from immunoprofile.scales import Identity, Linear, Logicle
 from immunoprofile.spillover import Spillover
 from twins import ArrayEvents

@@ -17,6 +17,7 @@ from immunoprofile.cohort.journal import JOURNAL
 from immunoprofile.cohort.lock import LOCK
 from immunoprofile.columns import TABLES
 from immunoprofile.errors import OutputError
+from immunoprofile.populations import PICTURES, picture_name
 from immunoprofile.provenance import build_manifest, time_now, write_json
 from immunoprofile.tables import write_descriptions, write_table
 
@@ -183,8 +184,6 @@ def write_results(results: Results, folder: Path, *, options: Mapping[str, Any],
 
 def _kept_pictures(folder: Path, populations: pd.DataFrame, *, drawn: bool) -> list[Path]:
     """The pictures of these samples; those of others, which earlier runs left, are taken away."""
-    from immunoprofile.populations import PICTURES, picture_name
-
     wanted = {picture_name(str(s)) for s in populations["sample_id"].dropna().unique()} if drawn else set()
     found = sorted((folder / PICTURES).glob("*.json"))
     for path in found:

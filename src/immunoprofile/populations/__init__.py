@@ -4,8 +4,8 @@
 microlitre; `states` and `status` say what treatment, biology and counting leave of each row; `intensities` says how
 brightly each population shines, `fmo` compares that with its controls; `settings` holds the thresholds and treatment
 states, each with its source, `flags` their meaning in words, `references` the ranges that may stand beside a value;
-`pictures` keeps the histograms that a report draws its gates on. What reads events is imported when first asked for: it
-brings the compiler.
+`pictures` keeps the histograms that a report draws its gates on, in `picture_files`. What reads events is imported when
+first asked for: it brings the compiler.
 """
 
 from importlib import import_module
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from immunoprofile.populations.absolute import Reference, choose_references, references_of
 from immunoprofile.populations.flags import barring_flags, population_flags, status_meanings
 from immunoprofile.populations.fmo import compare_fmo, fmo_marker
+from immunoprofile.populations.picture_files import PICTURES, picture_name
 from immunoprofile.populations.references import ReferenceRange, find_ranges, load_ranges
 from immunoprofile.populations.settings import (
     State,
@@ -29,13 +30,11 @@ from immunoprofile.populations.tabulate import count_populations, list_gates, re
 
 if TYPE_CHECKING:
     from immunoprofile.populations.intensities import list_intensities, measure_intensities
-    from immunoprofile.populations.pictures import PICTURES, picture_name, picture_sample
+    from immunoprofile.populations.pictures import picture_sample
 
 _LATER = {
-    "PICTURES": "pictures",
     "list_intensities": "intensities",
     "measure_intensities": "intensities",
-    "picture_name": "pictures",
     "picture_sample": "pictures",
 }
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,13 +28,10 @@ from immunoprofile.gating.template import describe_geometry
 from immunoprofile.kernels.histogram import count_pairs, count_singles
 from immunoprofile.kernels.intensities import list_members
 from immunoprofile.populations.binned import BINS, Axis, bin_events
-from immunoprofile.provenance import digest_of_bytes
 from immunoprofile.scales import FlowJoBiex, Identity, Scale
 from immunoprofile.spillover import Spillover
 
 FORMAT = "immunoprofile picture 1"
-PICTURES = "pictures"
-"""Folder of the pictures below a results folder."""
 MOST_EVENTS = 20_000
 """A plot of 128 x 128 bins looks alike with more."""
 
@@ -105,14 +101,6 @@ def picture_sample(
         "plots": drawn,
     }
     return json.dumps(text, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def picture_name(sample_id: str) -> str:
-    """The file of a sample below ``pictures/``: its id where that can be a file's name, else its start and a digest."""
-    plain = re.sub(r"[^A-Za-z0-9._-]", "_", sample_id)[:80].lstrip(".")
-    # Names that differ in case only are one file on some systems.
-    same = plain == sample_id and plain == plain.casefold()
-    return f"{plain}.json" if same else f"{plain}-{digest_of_bytes(sample_id.encode())[:8]}.json"
 
 
 @lru_cache(maxsize=16)
