@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -86,6 +87,39 @@ def test_error__of_the_work_is_not_swallowed():
 def test_worker__that_dies_sinks_its_own_task_only():
     found = list(do_tasks(Crew(_die_of_three, _lost, 2, "processes"), range(6)))
     assert found == [*range(3), ("lost", 3), *range(4, 6)]
+
+
+def test_worker__that_dies_is_told_by_its_signal():
+    crew = Crew(_die_of_three, lambda task, why: (task, why), 2, "processes")
+    assert list(do_tasks(crew, [3])) == [(3, "SIGKILL")]
+
+
+def _divide(task):
+    return 1 // task
+
+
+def test_error__of_the_work_in_a_process_comes_with_its_place():
+    with pytest.raises(ZeroDivisionError) as caught:
+        list(do_tasks(Crew(_divide, _lost, 2, "processes"), [1, 0]))
+    assert "in _divide" in "".join(caught.value.__notes__)
+
+
+def _write(task):
+    time.sleep(0.2)
+    task.touch()
+    return task
+
+
+def test_interrupt__waits_for_what_processes_have_in_hand(tmp_path):
+    results = do_tasks(Crew(_write, _lost, 2, "processes"), [tmp_path / str(n) for n in range(50)])
+    next(results)
+    with pytest.raises(KeyboardInterrupt):
+        results.throw(KeyboardInterrupt())
+    written = len(list(tmp_path.iterdir()))
+    assert 2 <= written < 10
+    assert multiprocessing.active_children() == []
+    time.sleep(0.3)
+    assert len(list(tmp_path.iterdir())) == written
 
 
 def test_worker__that_dies_once_has_its_task_done_again(tmp_path):

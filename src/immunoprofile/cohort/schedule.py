@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
-from multiprocessing.connection import wait
 from typing import Any, Generic, Literal, TypeVar
 
 TaskT = TypeVar("TaskT")
@@ -26,6 +21,9 @@ _CHUNK_SECONDS = 10.0
 
 _MOST = 256
 """Samples in a chunk, however fast: a chunk that is lost is done again."""
+
+NO_MEMORY = "not enough memory"
+"""Why a task was given up that found none, alone too."""
 
 _LOST = ("KilledWorker", "CancelledError", "WorkerProcessDied")
 """Names of the errors with which an executor of a cluster gives a task up; the class is not ours to import."""
@@ -53,52 +51,46 @@ class Crew(Generic[TaskT, ResultT]):
     workers: Workers = "threads"
     executor: Executor | None = None
 
-    def open(self, n_workers: int) -> Executor:
-        """A new executor of so many workers."""
-        if self.workers == "threads":
-            return ThreadPoolExecutor(n_workers)
-        # Not forked from here: a fork of a process with threads may hang. A server without threads has the libraries
-        # in memory and forks workers in no time, a dead one's replacement too.
-        context = get_context("forkserver")
-        context.set_forkserver_preload(["immunoprofile.cohort"])
-        return ProcessPoolExecutor(n_workers, mp_context=context, initializer=_begin_worker)
-
-
-def _begin_worker() -> None:
-    """In a worker process: an interrupt is its owner's to handle, and it ends when its owner does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    owner = parent_process()
-    if owner is not None:
-        threading.Thread(target=_end_with, args=(owner.sentinel,), daemon=True).start()
-
-
-def _end_with(sentinel: int) -> None:
-    wait([sentinel])
-    os._exit(1)
-
 
 def do_tasks(crew: Crew[TaskT, ResultT], tasks: Iterable[TaskT]) -> Iterator[ResultT]:
     """The results of tasks in their order, each as soon as it and those before it are there.
 
     Notes
     -----
-    A worker that dies takes its executor's other tasks with it: the executor is replaced, and what was in flight is
-    done again one at a time, so that the task which killed it is found; that one is given up at its second death. On
-    an interrupt nothing new is begun, and what runs is waited for.
+    A task whose worker dies is done once more when nobody else works, and given up when that worker dies too. One that
+    finds no memory is as one whose worker died: alone it may find enough. On an interrupt nothing new is begun, and
+    what runs is waited for.
     """
     waiting = deque(tasks)
     if crew.executor is not None:
         yield from _in_chunks(crew, crew.executor, waiting)
-        return
+    elif crew.workers == "processes":
+        from immunoprofile.cohort.processes import Shift
+
+        yield from Shift(crew.work, crew.give_up, crew.n_workers, _in_flight(crew), waiting).results()
+    else:
+        yield from _in_threads(crew, waiting)
+
+
+def _in_threads(crew: Crew[TaskT, ResultT], waiting: deque[TaskT]) -> Iterator[ResultT]:
     while waiting:
-        with crew.open(crew.n_workers) as executor:
+        with ThreadPoolExecutor(crew.n_workers) as executor:
             try:
                 yield from _through(crew, executor, waiting)
+            except MemoryError:
+                suspects = [waiting.popleft() for _ in range(min(len(waiting), _in_flight(crew)))]
+            else:
                 return
-            except BrokenExecutor:
-                suspects = deque(waiting.popleft() for _ in range(min(len(waiting), _in_flight(crew))))
-        yield from _one_by_one(crew, suspects)
+        for task in suspects:
+            # What was done already is found where it was kept.
+            yield _alone(crew, task)
+
+
+def _alone(crew: Crew[TaskT, ResultT], task: TaskT) -> ResultT:
+    try:
+        return crew.work(task)
+    except MemoryError:
+        return crew.give_up(task, NO_MEMORY)
 
 
 def _in_flight(crew: Crew[Any, Any]) -> int:
@@ -150,7 +142,7 @@ def _in_chunks(crew: Crew[TaskT, ResultT], executor: Executor, waiting: deque[Ta
             try:
                 results, seconds = future.result()
             except Exception as problem:
-                if type(problem).__name__ not in _LOST:
+                if not _is_lost(problem):
                     raise
                 yield from (_again(crew, executor, task) for task in tasks)
                 continue
@@ -178,22 +170,17 @@ def _again(crew: Crew[TaskT, ResultT], executor: Executor, task: TaskT) -> Resul
     try:
         return executor.submit(crew.work, task).result()
     except Exception as problem:
-        if type(problem).__name__ not in _LOST:
+        if not _is_lost(problem):
             raise
-        return crew.give_up(task, type(problem).__name__)
+        return crew.give_up(task, _why(problem))
 
 
-def _one_by_one(crew: Crew[TaskT, ResultT], suspects: deque[TaskT]) -> Iterator[ResultT]:
-    """Tasks one at a time: whoever breaks the executor now is the one that did."""
-    while suspects:
-        with crew.open(1) as executor:
-            try:
-                while suspects:
-                    result = executor.submit(crew.work, suspects[0]).result()
-                    suspects.popleft()
-                    yield result
-            except BrokenExecutor as problem:
-                lost = crew.give_up(suspects.popleft(), str(problem) or type(problem).__name__)
-            else:
-                return
-        yield lost
+def _is_lost(problem: Exception) -> bool:
+    """Did an executor of a cluster lose the worker of a task, or the worker find no memory?"""
+    return isinstance(problem, MemoryError) or type(problem).__name__ in _LOST
+
+
+def _why(problem: Exception) -> str:
+    if isinstance(problem, MemoryError):
+        return NO_MEMORY
+    return type(problem).__name__
