@@ -7,12 +7,11 @@ from dataclasses import replace
 
 import pandas as pd
 
-from immunoprofile.cohort.cuts import settle_study
-from immunoprofile.cohort.overrides import overridden
+from immunoprofile.cohort.cuts import Cuts, settle_study
 from immunoprofile.cohort.placement import Work, found_in_data, place_gates, place_otherwise
-from immunoprofile.cohort.thawed import thaw_study
 from immunoprofile.comparison import Facts, Plan, answer_plan, parents_of, read_facts
 from immunoprofile.errors import StudyError
+from immunoprofile.fcs import Strictness
 from immunoprofile.gating import GatingTemplate
 from immunoprofile.gating.gates import Pool
 from immunoprofile.study import Study
@@ -25,7 +24,7 @@ RULES: Mapping[str, Pool | None] = {
 """Other rules for automatic gates (analysis plan, 1.13), and the pool that each means; None: the fallback stands."""
 
 
-def compare_study(
+def compare_study(  # noqa: PLR0913 -- a table of the run, and all that it was made with
     populations: pd.DataFrame,
     study: Study,
     templates: Mapping[str, GatingTemplate],
@@ -33,12 +32,16 @@ def compare_study(
     counts: pd.DataFrame,
     definition: str,
     *,
+    cuts: Cuts,
+    strictness: Strictness = Strictness.REPORT,
     jobs: int = 1,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Tables `change` and `association` of a study.
 
     Parameters
     ----------
+    populations
+        The table of the run, gated with `cuts` and read with `strictness`.
     response, counts
         Tables `response` (all definitions) and `response_counts`.
     definition
@@ -49,7 +52,7 @@ def compare_study(
     AnalysisError, InputError
         As `comparison.answer_plan`.
     """
-    placements = place_primaries(populations, study, templates, jobs=jobs)
+    placements = place_primaries(populations, study, templates, cuts=cuts, strictness=strictness, jobs=jobs)
     plan, facts = study_plan(study, definition), study_facts(study, response, counts)
     if study.analysis.hierarchy:
         plan = replace(plan, hierarchy=parents_of(populations))
@@ -57,12 +60,23 @@ def compare_study(
 
 
 def place_primaries(
-    populations: pd.DataFrame, study: Study, templates: Mapping[str, GatingTemplate], *, jobs: int = 1
+    populations: pd.DataFrame,
+    study: Study,
+    templates: Mapping[str, GatingTemplate],
+    *,
+    cuts: Cuts,
+    strictness: Strictness = Strictness.REPORT,
+    jobs: int = 1,
 ) -> dict[tuple[str, str], dict[str, pd.DataFrame]]:
     """The primary populations counted again with every threshold moved within its tolerance.
 
     Gates that are found in the data are moved from where they were found, and counted as well where they would lie if
     they were fixed (at the fallback of the template), pooled by subject, or pooled by batch.
+
+    Parameters
+    ----------
+    cuts
+        The gates of the run.
     """
     visits = populations[populations["visit"].isin([study.baseline, *study.window])]
     endpoints = [p for p in study.analysis.primary if p.measure == "logit_frac"]
@@ -71,12 +85,18 @@ def place_primaries(
         for p in endpoints
         if any(_reports(t, p.pop_id) and found_in_data(t, t.find(p.pop_id)) for t in templates.values())
     ]
-    settled, others = _gated(study, templates, jobs=jobs) if found_there else (_as_declared(study, templates), {})
+    work = _work(study, templates)
+    settled = cuts.apply(work)
+    others = _by_other_rules(study, templates, work, strictness, jobs) if found_there else {}
     placed = {}
     for p in endpoints:
-        tables = place_gates(settled, visits, p.pop_id, p.denom_id, jobs=jobs)
+        tables = place_gates(
+            settled, visits, p.pop_id, p.denom_id, strictness=strictness, rules=study.quality, jobs=jobs
+        )
         if p in found_there:
-            again = place_otherwise(others, visits, p.pop_id, p.denom_id, jobs=jobs)
+            again = place_otherwise(
+                others, visits, p.pop_id, p.denom_id, strictness=strictness, rules=study.quality, jobs=jobs
+            )
             tables |= {name: again.get(name, visits.iloc[:0]) for name in RULES}
         placed[p.pop_id, p.denom_id] = tables
     return placed
@@ -86,35 +106,32 @@ def _reports(template: GatingTemplate, pop_id: str) -> bool:
     return any(g.id == pop_id for g in template.gates)
 
 
-def _as_declared(study: Study, templates: Mapping[str, GatingTemplate]) -> Work:
-    """Patients' samples with their templates, overrides in place; automatic gates stand at their fallbacks."""
+def _work(study: Study, templates: Mapping[str, GatingTemplate]) -> Work:
+    """Patients' samples with the templates of their panels."""
     return [
-        (s, overridden(templates[s.panel], s, study.overridden))
-        for s in study.samples
-        if s.control is None and s.panel is not None and s.panel in templates
-    ]
-
-
-def _gated(study: Study, templates: Mapping[str, GatingTemplate], *, jobs: int) -> tuple[Work, dict[str, Work]]:
-    """Samples with the gates of the run, and with those of other rules by the name of the rule."""
-    work = [
         (s, templates[s.panel])
         for s in study.samples
         if s.control is None and s.panel is not None and s.panel in templates
     ]
-    own = settle_study(study, templates, thaw_study(study, templates), jobs=jobs).apply(work)
+
+
+def _by_other_rules(
+    study: Study, templates: Mapping[str, GatingTemplate], work: Work, strictness: Strictness, jobs: int
+) -> dict[str, Work]:
+    """The samples with the gates that other rules give, by the name of the rule."""
     others: dict[str, Work] = {}
     for name, pool in RULES.items():
         ruled = {panel: _ruled(t, pool) for panel, t in templates.items()}
         try:
-            others[name] = settle_study(study, ruled, jobs=jobs).apply([(s, ruled[str(s.panel)]) for s, _ in work])
+            cuts = settle_study(study, ruled, jobs=jobs, strictness=strictness)
+            others[name] = cuts.apply([(s, ruled[str(s.panel)]) for s, _ in work])
         except StudyError:
             # An override moves a gate that this rule does not give that shape; the row says so.
             others[name] = []
     if all(s.batch is None for s, _ in work):
         # Without batches each sample would be its own pool, which is another rule than the name says.
         others["gates pooled by batch"] = []
-    return own, others
+    return others
 
 
 def _ruled(template: GatingTemplate, pool: Pool | None) -> GatingTemplate:

@@ -35,6 +35,7 @@ from immunoprofile.study.deidentify import (
 )
 
 if TYPE_CHECKING:
+    from immunoprofile.cohort.cuts import Cuts
     from immunoprofile.cohort.schedule import Workers
 
 
@@ -94,9 +95,13 @@ def profile_cohort(  # noqa: PLR0913 -- every option of a run, all but the first
     with open_workplace(folder, mark=mark, study_id=study.id) as place:
 
         def work() -> Results:
+            from immunoprofile.cohort.cuts import settle_study
             from immunoprofile.cohort.tabling import profile_study
 
-            return profile_study(study, templates, thawed, replace(hands, place=place), strictness=strictness)
+            def settle() -> Cuts:
+                return settle_study(study, templates, thawed, jobs=hands.jobs, strictness=strictness, place=place)
+
+            return profile_study(study, templates, settle, replace(hands, place=place), strictness=strictness)
 
         basis = study_basis(study, templates, thawed, verb="profile", strictness=strictness)
         return do_once(basis, place, work, study_options(study) | run_options(strictness, key))

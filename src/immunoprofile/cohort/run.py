@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,7 @@ from immunoprofile.study.deidentify import deidentify_study, mark_of, read_key
 from immunoprofile.tables import build_frame, sort_frame, to_csv
 
 if TYPE_CHECKING:
+    from immunoprofile.cohort.cuts import Cuts
     from immunoprofile.cohort.schedule import Workers
 
 
@@ -103,16 +105,23 @@ def run_by_hands(
     with open_workplace(folder, mark=mark, study_id=study.id) as place:
 
         def work() -> Results:
+            from immunoprofile.cohort.answers import compare_study
+            from immunoprofile.cohort.cuts import settle_study
             from immunoprofile.cohort.tabling import profile_study
 
-            results = profile_study(study, templates, thawed, replace(hands, place=place), strictness=strictness)
+            @cache
+            def settle() -> Cuts:
+                return settle_study(study, templates, thawed, jobs=hands.jobs, strictness=strictness, place=place)
+
+            results = profile_study(study, templates, settle, replace(hands, place=place), strictness=strictness)
             now = declare(study, templates, rules, thawed.inputs)
             first = declared or first_declared(folder) or now
             results = replace(results, plan=results.plan | _locked(results, study, rules, first))
             place.journal.note(LOCKED, **now.facts(), digests=results.plan)
             place.journal.sync()
             place.journal.note(JOINED)
-            results = _answered(results, study, rules, templates, hands.jobs)
+            compare = partial(compare_study, cuts=settle(), strictness=strictness, jobs=hands.jobs)
+            results = _answered(results, study, rules, templates, compare)
             if results.association is None:
                 return results
             return replace(results, association=mark_post_hoc(results.association, now, first, templates))
@@ -130,10 +139,12 @@ def _locked(results: Results, study: Study, rules: Sequence[Rule], first: Declar
 
 
 def _answered(
-    results: Results, study: Study, rules: Sequence[Rule], templates: Mapping[str, GatingTemplate], jobs: int
+    results: Results,
+    study: Study,
+    rules: Sequence[Rule],
+    templates: Mapping[str, GatingTemplate],
+    compare: Callable[..., tuple[pd.DataFrame, pd.DataFrame]],
 ) -> Results:
-    from immunoprofile.cohort.answers import compare_study
-
     response, counts = judge_platelets(
         study.platelets,
         study.subjects,
@@ -155,9 +166,7 @@ def _answered(
         )
         return replace(results, failures=_with_failures(results.failures, [_of_study(study, failure)]))
     try:
-        change, association = compare_study(
-            results.populations, study, templates, response, counts, rules[0].id, jobs=jobs
-        )
+        change, association = compare(results.populations, study, templates, response, counts, rules[0].id)
     except AnalysisError as problem:
         # The tables stand, whatever keeps them from being compared: too many samples failed, say.
         return replace(results, failures=_with_failures(results.failures, [_of_study(study, problem)]))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from immunoprofile.cohort.checks import bridge_controls, spillover_controls, with_checks
-from immunoprofile.cohort.cuts import Cuts, settle_samples, settle_study
+from immunoprofile.cohort.cuts import Cuts, settle_samples
 from immunoprofile.cohort.described import find_references
 from immunoprofile.cohort.fmo import fmo_controls, with_fmo
 from immunoprofile.cohort.hands import Hands
@@ -14,7 +14,6 @@ from immunoprofile.cohort.results import Results
 from immunoprofile.cohort.sample import Profiled, Tabling
 from immunoprofile.cohort.samples import Setting, Work, do_samples, tasks_of
 from immunoprofile.cohort.store import join_tables
-from immunoprofile.cohort.thawed import Thawed
 from immunoprofile.columns import (
     CHECKS_UNANSWERED,
     FAILURES,
@@ -64,17 +63,23 @@ def profile_list(
 def profile_study(
     study: Study,
     templates: Mapping[str, GatingTemplate],
-    thawed: Thawed,
+    settle: Callable[[], Cuts],
     hands: Hands,
     *,
     strictness: Strictness = Strictness.REPORT,
 ) -> Results:
-    """The tables of `profile_cohort`, not yet written."""
+    """The tables of `profile_cohort`, not yet written.
+
+    Parameters
+    ----------
+    settle
+        Settles the automatic gates; asked once the sheets are seen to fit.
+    """
     work = [(s, templates[s.panel or ""]) for s in study.samples if s.control is None]
     tabling = study_tabling(study, templates, [s for s, _ in work])
     setting = Setting(study.id, strictness, tabling.settings, tabling.rules)
     quiet = replace(hands, progress=None)
-    cuts = settle_study(study, templates, thawed, jobs=hands.jobs, strictness=strictness, place=hands.place)
+    cuts = settle()
     found = _run(work, tabling, setting, hands, cuts)
     controls = fmo_controls(study.samples, templates)
     beside = _run(controls, tabling, setting, quiet, cuts)
