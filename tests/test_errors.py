@@ -55,3 +55,7 @@ def test_tree__every_error_is_drawn_in_the_docstring() -> None:
     for kind in classes:
         assert kind.__name__ in errors.__doc__
         assert kind.__doc__
+
+
+def test_printable__no_unsafe_character_passes_as_plain_text() -> None:
+    assert not [hex(c) for c in errors._UNSAFE if printable(f"a{chr(c)}b") == f"a{chr(c)}b"]

@@ -45,8 +45,8 @@ _UNSAFE = {
 def printable(text: object, limit: int = 200) -> str:
     """Text from a file made safe to print: control characters as escapes, cut at `limit` characters."""
     safe = str(text)[: limit + 1]
-    # Nearly all text is plain, and is asked about cell by cell.
-    if not (safe.isascii() and safe.isprintable()):
+    # Nearly all text is plain, and is asked about cell by cell; Python calls none of the unsafe characters printable.
+    if not safe.isprintable():
         safe = "".join(_escape(c) if ord(c) in _UNSAFE else c for c in safe)
     return safe if len(safe) <= limit else safe[: limit - 1] + "…"
 

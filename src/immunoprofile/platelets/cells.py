@@ -58,7 +58,9 @@ def read_rows(frame: pd.DataFrame, path: str, problems: list[Problem]) -> list[R
     """
     lines: Iterable[int] = frame.index if frame.index.name == LINE else range(2, len(frame) + 2)
     columns = [str(c) for c in frame.columns]
-    rows = zip(lines, frame.itertuples(index=False, name=None), strict=True)
+    # Column by column as plain objects: pandas would wrap each cell of a column of text once more.
+    held = (frame.iloc[:, i].astype(object).to_numpy() for i in range(len(columns)))
+    rows = zip(lines, zip(*held, strict=True), strict=True)
     named = frozenset(columns)
     return [Row(path, int(n), named, _clean(columns, cells), problems) for n, cells in rows]
 
@@ -73,7 +75,9 @@ def _text(value: Any) -> str | None:
         return None
     if isinstance(value, pd.Timestamp | datetime):
         return value.date().isoformat()
-    text = unicodedata.normalize("NFC", str(value)).strip()
+    text = str(value).strip()
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text).strip()
     return None if text in {"", "NA"} else text
 
 
@@ -104,7 +108,7 @@ def text(row: Row, column: str, *, required: bool = False) -> str | None:
         if required:
             row.report("is blank", column, "Fill it in, or remove the row.", "SHEET-BLANK")
         return None
-    if printable(value, len(value)) != value:
+    if not value.isprintable() and printable(value, len(value)) != value:
         what = f'"{printable(value, 60)}" holds characters that cannot be seen'
         row.report(what, column, "Remove them.", "SHEET-CHARACTER")
         return None

@@ -87,12 +87,12 @@ def _records(text: str) -> Iterator[tuple[int, list[str]]]:
     header = text.lstrip("\r\n").splitlines()[0] if text.strip() else ""
     delimiter = max(",;", key=lambda d: len(next(csv.reader([header], delimiter=d), [])))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    line = 1
+    line, composed = 1, text.isascii()
     for cells in reader:
         # Not left to the csv module alone: its limit is one number for the process, and other libraries raise it.
         if max(map(len, cells), default=0) > _LONGEST_CELL:
             raise csv.Error(f"a cell is longer than {_LONGEST_CELL} characters")
-        yield line, [unicodedata.normalize("NFC", c.strip()) for c in cells]
+        yield line, [c.strip() if composed else unicodedata.normalize("NFC", c.strip()) for c in cells]
         line = reader.line_num + 1
 
 
