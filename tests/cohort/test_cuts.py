@@ -10,11 +10,12 @@ import pandas as pd
 import pytest
 
 from immunoprofile.cli.program import program
-from immunoprofile.cohort import cuts, freeze_study, profile_cohort, study_templates
+from immunoprofile.cohort import answers, cuts, freeze_study, profile_cohort, run_study, study_templates
 from immunoprofile.cohort.cuts import frozen_name, settle_study
 from immunoprofile.cohort.keys import digest_of_inputs
 from immunoprofile.cohort.workplace import view_workplace
-from immunoprofile.errors import OutputError, StudyError
+from immunoprofile.errors import FcsAccessError, FcsError, OutputError, StudyError
+from immunoprofile.gating.automatic import reading
 from immunoprofile.gating.library import templates_folder
 from immunoprofile.simulation import simulate_cohort
 from immunoprofile.study import load_study
@@ -138,6 +139,92 @@ def test_resume__settles_anew_what_changed(study_file, tmp_path, opened, how):
         template.write_text(template.read_text().replace("[0.4, 0.75]", "[0.4, 0.76]"))
     settle_study(load_study(study_file), study_templates(load_study(study_file)), place=view_workplace(out))
     assert len(opened) == len(load_study(study_file).samples)
+
+
+def io_error(file: Path) -> FcsAccessError:
+    return FcsAccessError("cannot be read (Input/output error)", path=file, code="FCS-ACCESS")
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch):
+    """Have the file of a sample fail so many times while gates are settled: where it is opened, or where it is read."""
+
+    def fail(sample_id: str, where: str, times: int) -> None:
+        left = [times]
+        opened, read = cuts.read_sample, reading.run_plan
+
+        def open_sample(sample, strictness):
+            if where == "opened" and sample.sample_id == sample_id and left[0]:
+                left[0] -= 1
+                raise io_error(sample.file)
+            return opened(sample, strictness)
+
+        def run_plan(plan, events):
+            if where == "read" and events.path.stem.startswith(sample_id) and left[0]:
+                left[0] -= 1
+                raise io_error(events.path)
+            return read(plan, events)
+
+        monkeypatch.setattr(cuts, "read_sample", open_sample)
+        monkeypatch.setattr(reading, "run_plan", run_plan)
+
+    return fail
+
+
+def tables_of(folder: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in sorted(folder.glob("*.csv"))}
+
+
+@pytest.mark.parametrize("where", ["opened", "read"])
+def test_settle__a_read_error_that_passes_changes_nothing(study_file, tmp_path, failing, where):
+    study = load_study(study_file)
+    profile_cohort(study, tmp_path / "clean", jobs=2)
+    failing(study.samples[0].sample_id, where, 1)
+    assert profile_cohort(study, tmp_path / "out", jobs=2).failures.empty
+    assert tables_of(tmp_path / "out") == tables_of(tmp_path / "clean")
+
+
+@pytest.mark.parametrize("where", ["opened", "read"])
+def test_settle__a_file_that_cannot_be_read_for_the_gates_is_a_failure_and_comes_back(
+    study_file, tmp_path, failing, where
+):
+    # it can be read again when its turn comes: gated by gates that it has no part in, it would be another sample
+    study, out = load_study(study_file), tmp_path / "out"
+    lost = study.samples[0]
+    profile_cohort(study, tmp_path / "clean", jobs=2)
+    failing(lost.sample_id, where, 2)
+    results = profile_cohort(study, out, jobs=2)
+    assert results.failures[["item_id", "code"]].to_numpy().tolist() == [[lost.sample_id, "FCS-CHANGED"]]
+    assert "could not be read, or went on changing, when automatic gates were found" in results.failures["message"][0]
+    assert lost.sample_id not in set(results.populations["sample_id"])
+    others = results.gates_resolved["reason"].str.contains(lost.sample_id, regex=False)
+    assert not others.any()
+    # such a run is not taken for finished: the same command mends it
+    assert not profile_cohort(study, out, jobs=2).again
+    assert tables_of(out) == tables_of(tmp_path / "clean")
+
+
+def test_freeze__a_file_that_cannot_be_read_now_ends_it(study_file, tmp_path, failing):
+    # frozen without it, gates would stand wrong for good
+    study = load_study(study_file)
+    failing(study.samples[0].sample_id, "opened", 1)
+    with pytest.raises(FcsError, match="Input/output error"):
+        freeze_study(study, study_templates(study), tmp_path / "cuts")
+    assert not (tmp_path / "cuts").exists()
+
+
+def test_placements__a_file_that_cannot_be_read_any_more_ends_the_run(study_file, tmp_path, monkeypatch):
+    # the gates of other rules would be those of other samples
+    study = load_study(study_file)
+    name = study.samples[0].file
+
+    def lose(*_, **__):
+        raise io_error(name)
+
+    monkeypatch.setattr(answers, "settle_study", lose)
+    with pytest.raises(OutputError, match="could be read when it was gated and cannot be now") as caught:
+        run_study(study, tmp_path / "out", jobs=2)
+    assert (caught.value.code, caught.value.path) == ("OUTPUT-INPUT", str(name))
 
 
 def test_freeze__a_later_run_reuses_the_gates(study_file, tmp_path):

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pandas as pd
 
 from immunoprofile.cohort.cuts import Cuts, settle_study
-from immunoprofile.cohort.placement import Work, found_in_data, place_gates, place_otherwise
+from immunoprofile.cohort.placement import Work, found_in_data, lost_input, place_gates, place_otherwise
 from immunoprofile.comparison import Facts, Plan, answer_plan, parents_of, read_facts
-from immunoprofile.errors import StudyError
+from immunoprofile.errors import FcsError, StudyError
 from immunoprofile.fcs import Strictness
 from immunoprofile.gating import GatingTemplate
 from immunoprofile.gating.gates import Pool
@@ -87,7 +87,11 @@ def place_primaries(
     ]
     work = _work(study, templates)
     settled = cuts.apply(work)
-    others = _by_other_rules(study, templates, work, strictness, jobs) if found_there else {}
+    others = {}
+    if found_there:
+        gated = set(populations["sample_id"])
+        read = tuple(s for s in study.samples if s.control is not None or s.sample_id in gated)
+        others = _by_other_rules(replace(study, samples=read), templates, work, strictness, jobs)
     placed = {}
     for p in endpoints:
         tables = place_gates(
@@ -118,7 +122,13 @@ def _work(study: Study, templates: Mapping[str, GatingTemplate]) -> Work:
 def _by_other_rules(
     study: Study, templates: Mapping[str, GatingTemplate], work: Work, strictness: Strictness, jobs: int
 ) -> dict[str, Work]:
-    """The samples with the gates that other rules give, by the name of the rule."""
+    """The samples with the gates that other rules give, by the name of the rule.
+
+    Parameters
+    ----------
+    study
+        With those patients' samples alone that the run could read.
+    """
     others: dict[str, Work] = {}
     for name, pool in RULES.items():
         ruled = {panel: _ruled(t, pool) for panel, t in templates.items()}
@@ -127,6 +137,12 @@ def _by_other_rules(
             others[name] = cuts.apply([(s, ruled[str(s.panel)]) for s, _ in work])
         except StudyError:
             # An override moves a gate that this rule does not give that shape; the row says so.
+            others[name] = []
+        except FcsError as problem:
+            lost = {p.path for p in problem.problems} & {str(s.file) for s in study.samples if s.control is None}
+            if lost:
+                raise lost_input(problem, min(map(str, lost))) from problem
+            # A control that cannot be read; it is among the failures.
             others[name] = []
     if all(s.batch is None for s, _ in work):
         # Without batches each sample would be its own pool, which is another rule than the name says.

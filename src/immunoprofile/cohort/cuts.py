@@ -5,7 +5,6 @@ Templates without automatic gates come through untouched, and nothing is read fo
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,8 +16,8 @@ from immunoprofile.cohort.sample import read_sample
 from immunoprofile.cohort.settled import settle_once
 from immunoprofile.cohort.thawed import Frozen, Thawed, frozen_name
 from immunoprofile.cohort.workplace import Workplace
-from immunoprofile.errors import ImmunoprofileError
-from immunoprofile.fcs import Events, Strictness
+from immunoprofile.errors import FcsError, ImmunoprofileError
+from immunoprofile.fcs import PASSING, Events, Strictness
 from immunoprofile.gating import GatingTemplate
 from immunoprofile.gating.automatic import (
     PoolSample,
@@ -103,13 +102,23 @@ def settle_samples(
     strictness: Strictness = Strictness.REPORT,
     place: Workplace | None = None,
 ) -> dict[str, Resolved]:
-    """Settle the automatic gates of one template; nothing where it has none."""
+    """Settle the automatic gates of one template; nothing where it has none.
+
+    Raises
+    ------
+    FcsError
+        A file cannot be read for a reason that may pass (`fcs.PASSING`), and there is no `place` to note it: gates
+        found without it would be others tomorrow.
+    """
     if not has_automatic_gates(template):
         return {}
 
     def settle(lost: frozenset[str] = frozenset()) -> dict[str, Resolved]:
         with ThreadPoolExecutor(max(1, jobs)) as pool:
-            opened = list(pool.map(lambda s: _open(s, strictness, readable=s.sample_id not in lost), samples))
+            tried = list(pool.map(lambda s: _open(s, strictness, readable=s.sample_id not in lost), samples))
+        opened = [t for t in tried if isinstance(t, PoolSample)]
+        if len(opened) < len(tried):
+            raise FcsError.of([p for t in tried if isinstance(t, FcsError) for p in t.problems])
         return resolve_template(template, opened, baseline=baseline, frozen=frozen, jobs=jobs)
 
     if place is None:
@@ -119,15 +128,21 @@ def settle_samples(
     )
 
 
-def _open(sample: Sample, strictness: Strictness, *, readable: bool = True) -> PoolSample:
-    """A sample as pooling sees it; one that cannot be read has no events here, and fails where it is gated."""
+def _open(sample: Sample, strictness: Strictness, *, readable: bool = True) -> PoolSample | FcsError:
+    """A sample as pooling sees it; one that cannot be read has no events here, and fails where it is gated.
+
+    An error that may pass is given back: whether the sample is one of the pool is not for a moment to decide.
+    """
     events: Events | None = None
     matrix: Spillover | None = None
     if readable:
-        with contextlib.suppress(ImmunoprofileError):
+        try:
             found = read_sample(sample, strictness)
             matrix = None if sample.spillover is None else read_spillover(sample.spillover)
             events = found
+        except ImmunoprofileError as problem:
+            if isinstance(problem, FcsError) and problem.code in PASSING:
+                return problem
     return PoolSample(
         sample.sample_id, events, matrix, sample.subject_id, sample.visit, sample.batch, sample.day, sample.control
     )

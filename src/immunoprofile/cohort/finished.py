@@ -20,14 +20,13 @@ from immunoprofile.cohort.keys import digest_of_inputs
 from immunoprofile.cohort.results import MANIFEST, Results, table_names, write_results
 from immunoprofile.cohort.workplace import Workplace, digested, state_of
 from immunoprofile.errors import FcsError, ImmunoprofileError
+from immunoprofile.fcs import PASSING
 from immunoprofile.provenance import digest_of_bytes, digest_of_file, versions
 from immunoprofile.study import Sample
 from immunoprofile.study.deidentify import withhold_details, withhold_reasons
 from immunoprofile.tables import read_table
 
-_PASSING = frozenset(
-    {"FCS-ACCESS", "FCS-CHANGED", "FCS-MISSING", "FCS-PERMISSION", "FCS-URL", "FCS-URL-SHORT", "WORKER-DIED"}
-)
+_PASSING = PASSING | {"FCS-MISSING", "FCS-PERMISSION", "WORKER-DIED"}
 """Codes of failures that may be gone tomorrow although no input changed: such a run is never taken for finished."""
 
 

@@ -148,16 +148,21 @@ def _counted(
             counts = members.counts()
             yield name, (counts[template.find(pop_id)], counts[template.find(denom_id)])
     except FcsError as problem:
-        # It was read when it was gated. Without it the range of placements would be that of other samples.
-        raise OutputError(
-            f"could be read when it was gated and cannot be now ({problem.problems[0].what})",
-            path=str(sample.file),
-            remedy="Look at the disk or the network share, then run the same command again: what was done is kept.",
-            code="OUTPUT-INPUT",
-        ) from problem
+        # Without it the range of placements would be that of other samples.
+        raise lost_input(problem, str(sample.file)) from problem
     except ImmunoprofileError:
         # Its panel lacks the population.
         return
+
+
+def lost_input(problem: FcsError, path: str) -> OutputError:
+    """The error for a file that was read when it was gated, and cannot be read any more."""
+    return OutputError(
+        f"could be read when it was gated and cannot be now ({problem.problems[0].what})",
+        path=path,
+        remedy="Look at the disk or the network share, then run the same command again: what was done is kept.",
+        code="OUTPUT-INPUT",
+    )
 
 
 def _replaced(rows: pd.DataFrame, counts: Mapping[str, tuple[int, int]]) -> pd.DataFrame:

@@ -156,7 +156,8 @@ class Worker:
             # It can be read after all: what was wrong has passed, or the system says that it has not.
             state, key = self._key(task)
         if task.pinned not in (None, state.sha256):
-            raise _changed(task.sample.file, "is not the one that automatic gates were found in")
+            how = "is not the one that automatic gates were found in" if task.pinned else _UNREAD
+            raise _changed(task.sample.file, how)
         store = None if self.folder is None else Store(self.folder)
         kept = None if store is None else store.load(key)
         if kept is not None:
@@ -234,6 +235,9 @@ def _check_same(file: FcsFile, before: FileState) -> None:
         same = False
     if not same:
         raise _changed(file, "changed while it was worked on")
+
+
+_UNREAD = "could not be read, or went on changing, when automatic gates were found, and has no part in them"
 
 
 def _changed(file: FcsFile, how: str) -> FcsAccessError:

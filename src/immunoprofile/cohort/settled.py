@@ -42,18 +42,24 @@ def settle_once(
 
     Notes
     -----
-    Where a file changed meanwhile, all are settled once more; one that goes on changing is left out of its pool. Every
-    sample is then gated from the bytes that the gates were settled from, or fails (`Workplace.pin`). Gates are kept
-    where every file could be digested and none was left out: what is wrong may pass.
+    Where a file changed meanwhile, or could not be read though it is there, all are settled once more; one that goes on
+    so is left out of its pool. Every sample is then gated from the bytes that the gates were settled from, or fails
+    (`Workplace.pin`). Gates are kept where every file could be digested and none was left out: what is wrong may pass.
     """
     lost: frozenset[str] = frozenset()
     for attempt in count():
         states = _look(samples, place, jobs)
-        found = _settle_or_load(settle, samples, states, lost, template, place, rest)
-        changed = _changed(samples, states) - lost
-        if not changed:
-            break
-        lost |= changed if attempt else frozenset()
+        try:
+            found = _settle_or_load(settle, samples, states, lost, template, place, rest)
+            strange = _changed(samples, states) - lost
+        except FcsError as problem:
+            strange = _named(problem, samples) - lost
+            if not strange:
+                raise
+        else:
+            if not strange:
+                break
+        lost |= strange if attempt else frozenset()
     for sample in samples:
         state = states[sample.sample_id]
         place.pin(sample.file, "" if state is None or sample.sample_id in lost else state.sha256)
@@ -71,7 +77,8 @@ def _settle_or_load(
 ) -> dict[str, Resolved]:
     known = [s for s in states.values() if s is not None]
     if lost or len(known) < len(states):
-        return settle(lost)
+        # What has no digest fails when its turn comes, and so has no part in the gates of others.
+        return settle(lost | {name for name, state in states.items() if state is None})
     path = place.folder / WORK / "gates" / f"{_key(samples, known, template, rest)}.json"
     found = _load(path, template)
     if found is None:
@@ -127,6 +134,12 @@ def _load(path: Path, template: GatingTemplate) -> dict[str, Resolved] | None:
 def _changed(samples: Sequence[Sample], states: States) -> frozenset[str]:
     """The samples whose files are not as they were."""
     return frozenset(s.sample_id for s in samples if not _is_same(s, states[s.sample_id]))
+
+
+def _named(problem: FcsError, samples: Sequence[Sample]) -> frozenset[str]:
+    """The samples whose files an error names."""
+    paths = {p.path for p in problem.problems}
+    return frozenset(s.sample_id for s in samples if str(s.file) in paths)
 
 
 def _is_same(sample: Sample, before: FileState | None) -> bool:

@@ -12,7 +12,7 @@ values in doubt is refused with an `FcsError`. `writer` writes files that this r
 """
 
 from immunoprofile.fcs.acquisition import Acquisition
-from immunoprofile.fcs.catalogue import ERRORS, FINDINGS
+from immunoprofile.fcs.catalogue import ERRORS, FINDINGS, PASSING
 from immunoprofile.fcs.channels import Channel
 from immunoprofile.fcs.events import Events
 from immunoprofile.fcs.findings import Finding, Strictness
@@ -24,6 +24,7 @@ from immunoprofile.fcs.writer import ChannelSpec, write_fcs
 __all__ = [
     "ERRORS",
     "FINDINGS",
+    "PASSING",
     "Acquisition",
     "Channel",
     "ChannelSpec",

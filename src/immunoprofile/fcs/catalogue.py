@@ -213,6 +213,9 @@ ERRORS: MappingProxyType[str, tuple[type[FcsError], str, str]] = MappingProxyTyp
 )
 """Code of each refusal: the error raised, what it means, what a person can do."""
 
+PASSING = frozenset({"FCS-ACCESS", "FCS-CHANGED", "FCS-URL", "FCS-URL-SHORT"})
+"""Codes of a file that is there, and may be read at the next try although nothing in it changed."""
+
 
 def render_catalogue() -> str:
     """The page of the documentation that lists every code, in Markdown."""

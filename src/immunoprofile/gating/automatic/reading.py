@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from immunoprofile.errors import ImmunoprofileError, printable
+from immunoprofile.fcs import PASSING
 from immunoprofile.gating.automatic.pools import PoolSample
 from immunoprofile.gating.automatic.values import Values, Wanted, read_values
 from immunoprofile.gating.gates import Boolean, Gate
@@ -29,11 +30,19 @@ def read_parents(
         With the gates above these settled for this sample.
     gates
         Automatic gates, each with the most events to take.
+
+    Raises
+    ------
+    FcsError
+        The file could be opened and now cannot be read, for a reason that may pass (`fcs.PASSING`): gates that are
+        found without it would be others tomorrow.
     """
     try:
         members = _gate_parents(template, sample, {g.parent for g, _ in gates})
         return _read(members, sample, gates)
     except ImmunoprofileError as problem:
+        if problem.code in PASSING:
+            raise
         words = f"{printable(sample.sample_id, 60)} cannot be gated ({problem.code})"
         return {g.path: words for g, _ in gates}
 
