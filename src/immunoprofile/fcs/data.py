@@ -59,7 +59,7 @@ def walk_linear_blocks(
     size = max(1, min(size, stop - start))
     per_read = max(1, _CHUNK_EVENTS // size) * size
     flat = np.empty(len(columns) * size, dtype=np.float64)
-    if columns and _is_matrix(place.layout):
+    if columns and place.layout.is_matrix:
         yield from _walk_matrix(place, columns, size, per_read, start, stop, flat)
         return
     for first, views in _walk_views(place, columns, per_read, start, stop):
@@ -71,11 +71,6 @@ def walk_linear_blocks(
                 for row, view, column in zip(block, views, columns, strict=True):
                     _decode_linear(place, column, view[low:high], row)
             yield first + low, block
-
-
-def _is_matrix(layout: Layout) -> bool:
-    """Are all numbers of one type, each of which float64 holds exactly?"""
-    return layout.uniform is not None and not any(c.may_exceed_float64 for c in layout.columns)
 
 
 def _walk_matrix(
@@ -91,20 +86,32 @@ def _walk_matrix(
     # Here and not above: whoever only looks at TEXT waits for no compiler.
     from immunoprofile.kernels.decoding import spread_rows
 
-    masks, wanted = _masks_of(place.layout), np.array(columns, dtype=np.int64)
+    wanted, matrix = np.array(columns, dtype=np.int64), None
     scaled = [(i, place.scalings[j]) for i, j in enumerate(columns) if not place.scalings[j].changes_nothing]
     for first, views in _walk_views(place, (0,), per_read, start, stop):
-        rows = _rows_of(views[0], place.layout, min(per_read, stop - first))
-        for low in range(0, len(rows), size):
-            part = rows[low : low + size]
-            native = part if part.dtype.isnative else part.byteswap().view(part.dtype.newbyteorder("="))
-            stored = np.array(native if masks is None else np.bitwise_and(native, masks), copy=None)
+        # The buffer is one for the whole walk, so its view is.
+        matrix = _rows_of(views[0], place.layout, len(views[0])) if matrix is None else matrix
+        n = min(per_read, stop - first)
+        stored = _native(matrix[:n], place.layout.masks)
+        for low in range(0, n, size):
+            part = stored[low : low + size]
             block = flat[: len(columns) * len(part)].reshape(len(columns), len(part))
-            spread_rows(stored, wanted, block)
-            with np.errstate(all="ignore"):  # NaN and infinity in DATA are values, not accidents
-                for i, scaling in scaled:
-                    scale_stored(block[i], scaling)
+            spread_rows(part, wanted, block)
+            _scale_rows(block, scaled)
             yield first + low, block
+
+
+def _native(rows: NDArray[np.generic], masks: NDArray[np.generic] | None) -> NDArray[np.generic]:
+    """Numbers as this machine has them, with their masks applied; the same memory where nothing is to be done."""
+    native = rows if rows.dtype.isnative else rows.byteswap().view(rows.dtype.newbyteorder("="))
+    return native if masks is None else np.bitwise_and(native, masks)
+
+
+def _scale_rows(block: NDArray[np.float64], scaled: Sequence[tuple[int, Scaling]]) -> None:
+    if scaled:
+        with np.errstate(all="ignore"):  # NaN and infinity in DATA are values, not accidents
+            for i, scaling in scaled:
+                scale_stored(block[i], scaling)
 
 
 def read_linear(place: DataPlace) -> NDArray[np.float64]:
@@ -125,8 +132,8 @@ def _fill_linear(place: DataPlace, out: NDArray[np.float64], start: int, stop: i
     """Scale values of the events `start` to `stop` into their rows of `out`."""
     columns = range(len(place.layout.columns))
     scaled = [j for j in columns if not place.scalings[j].changes_nothing]
-    at_once = _is_matrix(place.layout)
-    masks = _masks_of(place.layout) if at_once else None
+    at_once = place.layout.is_matrix
+    masks = place.layout.masks if at_once else None
     row = np.empty(_SMALL_CHUNK_EVENTS, dtype=np.float64)
     for first, views in _walk_views(place, columns, _SMALL_CHUNK_EVENTS, start, stop):
         part = out[first : min(first + _SMALL_CHUNK_EVENTS, stop)]
@@ -137,16 +144,6 @@ def _fill_linear(place: DataPlace, out: NDArray[np.float64], start: int, stop: i
             for j in scaled if at_once else columns:
                 _decode_linear(place, j, views[j][: len(part)], row[: len(part)])
                 part[:, j] = row[: len(part)]
-
-
-def _masks_of(layout: Layout) -> NDArray[np.generic] | None:
-    """The mask of each column of a uniform layout, all bits where it has none; None where no column has one."""
-    if all(c.mask is None for c in layout.columns):
-        return None
-    native = layout.columns[0].native
-    return np.array(
-        [(1 << 8 * native.itemsize) - 1 if c.mask is None else c.mask for c in layout.columns], dtype=native
-    )
 
 
 def _rows_of(first_column: NDArray[np.generic], layout: Layout, n: int) -> NDArray[np.generic]:

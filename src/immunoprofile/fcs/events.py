@@ -136,7 +136,9 @@ class Events:
         stop = self.n_events if stop is None else stop
         if size < 1 or not 0 <= start <= stop <= self.n_events:
             raise ValueError(f"no blocks of {size} events from {start} to {stop} in {self.n_events}")
-        chosen = [self._checked(c) for c in columns]
+        chosen = list(map(int, columns))
+        if chosen and not 0 <= min(chosen) <= max(chosen) < self.n_channels:
+            raise IndexError(f"channels {min(chosen)} to {max(chosen)} of {self.n_channels}")
         return walk_linear_blocks(self.place, chosen, size, start, stop)
 
     def count_nonfinite(self) -> NDArray[np.int64]:

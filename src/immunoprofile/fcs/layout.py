@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from immunoprofile.fcs.findings import Inspection, quote
 from immunoprofile.fcs.keywords import decimal_number, read_whole, whole_number
@@ -65,7 +67,7 @@ class Column:
         return self.width not in (5, 6)  # 40 and 48 bits, or as many digits, are built in 64 bits and stay below
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Layout:
     """All channels of an event in the order ``$P1`` to ``$Pn``, and its bytes.
 
@@ -84,12 +86,26 @@ class Layout:
     as_text: bool = False
     proved_by_size: bool = False
 
-    @property
+    @cached_property
     def uniform(self) -> np.dtype[np.generic] | None:
         """The one dtype that all columns can be viewed in, where they share it; else None."""
         first = self.columns[0].dtype
         same = not self.as_text and all(c.dtype == first and c.shifts is None for c in self.columns)
         return first if same else None
+
+    @cached_property
+    def is_matrix(self) -> bool:
+        """Are all numbers of one type, each of which float64 holds exactly?"""
+        return self.uniform is not None and not any(c.may_exceed_float64 for c in self.columns)
+
+    @cached_property
+    def masks(self) -> NDArray[np.generic] | None:
+        """The mask of each column of a uniform layout, all bits where it has none; None where no column has one."""
+        if all(c.mask is None for c in self.columns):
+            return None
+        native = self.columns[0].native
+        whole = (1 << 8 * native.itemsize) - 1
+        return np.array([whole if c.mask is None else c.mask for c in self.columns], dtype=native)
 
 
 def read_layout(keywords: Mapping[str, str], version: str, count: int, inspection: Inspection) -> Layout:

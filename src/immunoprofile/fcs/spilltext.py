@@ -80,15 +80,22 @@ def _read_matrix(key: str, text: str, channels: Sequence[Channel], inspection: I
             f"begins with {counted} detectors{asked}, holds {len(tokens):,} parts; no matrix was read",
         )  # fmt: skip
         return None
-    values = [decimal_number(t) for t in tokens[1 + n :]]
-    wrong = [t for t, v in zip(tokens[1 + n :], values, strict=True) if v is None]
-    if wrong:
-        inspection.note("FCS-SPILL-FORMAT", key, f"holds {quote(wrong[0])}, not a number; no matrix was read")
+    values = _numbers(tuple(tokens[1 + n :]))
+    if isinstance(values, str):
+        inspection.note("FCS-SPILL-FORMAT", key, f"holds {quote(values)}, not a number; no matrix was read")
         return None
     columns = _resolve(key, tokens[1 : 1 + n], channels, inspection)
     if columns is None:
         return None
-    return _build(key, columns, np.array(values, dtype=np.float64).reshape(n, n), inspection)
+    return _build(key, columns, np.array(values).reshape(n, n), inspection)
+
+
+@lru_cache(maxsize=64)
+def _numbers(tokens: tuple[str, ...]) -> tuple[float, ...] | str:
+    """The numbers of a matrix, which the files of a day share; the first token that is none."""
+    values = [decimal_number(t) for t in tokens]
+    found = tuple(v for v in values if v is not None)
+    return found if len(found) == len(values) else tokens[values.index(None)]
 
 
 def _with_commas_in_names(tokens: list[str], n: int, channels: Sequence[Channel]) -> list[str]:

@@ -131,18 +131,21 @@ class Watched:
         if not self._asked or tuple(columns) != self._plan.columns:
             yield from self._events.linear_blocks(columns, size, start, stop)
             return
-        clock = [] if isinstance(self._timed, str) or self._timed in columns else [self._timed]
-        for first, block in self._events.linear_blocks([*columns, *clock], size, start, stop):
-            self._follow(first, np.ascontiguousarray(block), [*columns, *clock])
+        timed = -1 if isinstance(self._timed, str) else self._timed
+        held = [*columns, *([timed] if timed >= 0 and timed not in columns else [])]
+        place = held.index(timed) if timed >= 0 else -1
+        # The channels that are followed come first, as they nearly always do: then no row is copied.
+        followed = None if held[: len(self._columns)] == self._columns else [held.index(c) for c in self._columns]
+        for first, read in self._events.linear_blocks(held, size, start, stop):
+            block = np.ascontiguousarray(read)
+            span = slice(first, first + block.shape[1])
+            if place >= 0:
+                self._time[span] = block[place]
+            rows = block[: len(self._columns)] if followed is None else block[followed]
+            with self._lock:
+                self._tally.count(rows, span, self._at_margin)
+                self._seen += block.shape[1]
             yield first, block[: len(columns)]
-
-    def _follow(self, first: int, block: NDArray[np.float64], columns: Sequence[int]) -> None:
-        span = slice(first, first + block.shape[1])
-        if not isinstance(self._timed, str):
-            self._time[span] = block[columns.index(self._timed)]
-        with self._lock:
-            self._tally.count(_rows(block, columns, self._columns), span, self._at_margin)
-            self._seen += block.shape[1]
 
     def survey(self) -> Survey:
         """What was found, once all events were walked through.
@@ -199,13 +202,6 @@ class _Tally:
 
     def count(self, block: NDArray[np.float64], span: slice, at_margin: NDArray[np.uint8]) -> None:
         count_block(block, self.bins[span], self.cuts, self.low, self.high, self.counts, at_margin[span], self.margins)
-
-
-def _rows(block: NDArray[np.float64], held: Sequence[int], wanted: Sequence[int]) -> NDArray[np.float64]:
-    """The rows of some channels; no copy where they come first, as they nearly always do."""
-    if list(held[: len(wanted)]) == list(wanted):
-        return block[: len(wanted)]
-    return block[[held.index(c) for c in wanted]]
 
 
 def _clock_of(events: EventSource) -> int | str:
