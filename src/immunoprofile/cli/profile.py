@@ -75,6 +75,10 @@ def profile(
     SAMPLES.csv needs sample_id and file; subject_id, visit, day and panel may be given.
     Files are relative to the sheet.
     """
+    from immunoprofile.cohort.lock import refuse_held
+
+    if not dry_run:
+        refuse_held(out)
     from immunoprofile.cohort import profile_samples
     from immunoprofile.fcs import Strictness
     from immunoprofile.study import load_samples

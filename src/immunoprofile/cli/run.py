@@ -107,6 +107,9 @@ def run_and_report(
     as_json: bool = False,
 ) -> Results:
     """Run a study and write its report beside its tables; where all of it is there, nothing is done."""
+    from immunoprofile.cohort.lock import refuse_held
+
+    refuse_held(out)
     from immunoprofile.cohort import run_by_hands
     from immunoprofile.fcs import Strictness
     from immunoprofile.study import load_study

@@ -11,21 +11,29 @@ be done.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from immunoprofile.cohort.cluster import open_cluster
-from immunoprofile.cohort.hands import Hands
-from immunoprofile.cohort.profile import count_jobs, profile_cohort, profile_samples, study_templates
-from immunoprofile.cohort.results import Results
-from immunoprofile.cohort.run import run_by_hands, run_study
-
 if TYPE_CHECKING:
+    from immunoprofile.cohort.cluster import open_cluster
     from immunoprofile.cohort.cuts import freeze_study
     from immunoprofile.cohort.forecast import Forecast, foresee_samples, foresee_study
+    from immunoprofile.cohort.hands import Hands
+    from immunoprofile.cohort.profile import count_jobs, profile_cohort, profile_samples, study_templates
+    from immunoprofile.cohort.results import Results
+    from immunoprofile.cohort.run import run_by_hands, run_study
 
 _LATER = {
     "Forecast": "forecast",
+    "Hands": "hands",
+    "Results": "results",
+    "count_jobs": "profile",
     "foresee_samples": "forecast",
     "foresee_study": "forecast",
     "freeze_study": "cuts",
+    "open_cluster": "cluster",
+    "profile_cohort": "profile",
+    "profile_samples": "profile",
+    "run_by_hands": "run",
+    "run_study": "run",
+    "study_templates": "profile",
 }
 
 __all__ = [

@@ -7,12 +7,15 @@ import fcntl
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from immunoprofile.errors import OutputError, printable
 
 LOCK = ".lock"
+_TRIES = 3
+_LOOK_S = 0.01
 
 
 @contextlib.contextmanager
@@ -36,20 +39,56 @@ def hold_folder(folder: Path, *, signed: bool = True) -> Iterator[None]:
     """
     handle = _open(folder)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as problem:
-            raise OutputError(
-                f"is in use by another run ({_owner(handle)})",
-                path=folder,
-                code="OUTPUT-LOCKED",
-                remedy="Wait for it to end, or give another folder with --out.",
-            ) from problem
+        if not _take(handle):
+            raise _in_use(folder, handle)
         _sign(handle, signed=signed)
         remove_stale(folder)
         yield
     finally:
         os.close(handle)
+
+
+def refuse_held(folder: Path) -> None:
+    """Refuse a folder that another run holds, before anything large is imported or read.
+
+    Nothing is made or held: whether the folder is still free when work begins, `hold_folder` says.
+
+    Raises
+    ------
+    OutputError
+        Another run holds it.
+    """
+    try:
+        handle = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0))
+    except OSError:
+        # There is none, or `hold_folder` says better what is wrong with it.
+        return
+    try:
+        if not _take(handle, fcntl.LOCK_SH):
+            raise _in_use(folder, handle)
+    finally:
+        os.close(handle)
+
+
+def _take(handle: int, kind: int = fcntl.LOCK_EX) -> bool:
+    """Lock an open file; False where somebody else has it for longer than a look (`refuse_held`) takes."""
+    for _ in range(_TRIES):
+        try:
+            fcntl.flock(handle, kind | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(_LOOK_S)
+        else:
+            return True
+    return False
+
+
+def _in_use(folder: Path, handle: int) -> OutputError:
+    return OutputError(
+        f"is in use by another run ({_owner(handle)})",
+        path=folder,
+        code="OUTPUT-LOCKED",
+        remedy="Wait for it to end, or give another folder with --out.",
+    )
 
 
 def _open(folder: Path) -> int:
