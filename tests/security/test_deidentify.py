@@ -57,10 +57,17 @@ def run_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
 
 
 @pytest.mark.requirement("R-SEC-05")
-def test_run__with_names_gives_them_away(named_study: Path, tmp_path: Path) -> None:
+def test_run__with_names_shows_names_of_sheets_and_no_keyword(named_study: Path, tmp_path: Path, immunoprofile) -> None:
+    out = tmp_path / "out"
+    said = immunoprofile("run", named_study, "--out", out, "-v", "--json")
     # the probe itself works: without codes, the tables hold names
-    run_study(load_study(named_study), tmp_path / "out")
-    assert {"populations.csv", "populations.parquet", "failures.csv", "response.csv"} <= set(hits(tmp_path / "out"))
+    assert {"populations.csv", "populations.parquet", "failures.csv", "response.csv"} <= set(hits(out))
+    # of a keyword nothing is kept or shown, whoever it names
+    keywords = [CANARY.format(i) for i in range(len(KEYWORDS))]
+    assert [k for k in keywords if k in said.stdout + said.stderr] == []
+    texts = [p.read_bytes() for p in out.rglob("*") if p.is_file() and p.suffix != ".parquet"]
+    texts += [pd.read_parquet(p).to_csv().encode() for p in out.glob("*.parquet")]
+    assert [k for k in keywords for text in texts if k.encode() in text] == []
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from immunoprofile.cohort.store import WORK, Store
 from immunoprofile.errors import FcsError, ImmunoprofileError, Problem, printable
 from immunoprofile.fcs import read_fcs_datasets
 from immunoprofile.study.sheet import read_sheet
-from immunoprofile.verification.exposed import Exposed, Names, look_at_frame
+from immunoprofile.verification.exposed import Exposed, Names, kind_of_column, look_at_frame
 from immunoprofile.verification.keywords import kind_of_keyword
 from immunoprofile.verification.manifest import MANIFEST
 from immunoprofile.verification.traces import traces_of
@@ -38,6 +38,8 @@ _WRITING = re.compile(rb"[ -~\x80-\xff\t]{4,}")
 _MAX_TEXT = 200_000_000
 _OF_THE_RUN = re.compile(r'"(?:time|written)":\s*"(\d{4}-\d\d-\d\d)[^"]*"|<td>written</td><td[^>]*>(\d{4}-\d\d-\d\d)')
 """When a run wrote its journal, its manifest and its report."""
+_ASKED_BY = ("item_kind", "rule_id")
+"""Columns that say whether another is looked at."""
 _DATED = (JOURNAL, MANIFEST, "report.html")
 
 
@@ -178,7 +180,11 @@ def _of_kept(file: Path, shown: str, scan: _Scan) -> list[Exposed]:
     kept = Store(file.parents[3]).load(file.stem) if file.parts[-4:-2] == (WORK, "samples") else None
     if kept is None:
         return [_unread(shown, "is no whole result of a sample")]
-    return [e for name, frame in kept[1].items() for e in scan.frame(frame, file, name, shown)]
+    found = []
+    for name, batch in kept[1].read(kept[1].names).items():
+        asked = [c for c in batch.schema.names if c in _ASKED_BY or kind_of_column(name, c) is not None]
+        found += scan.frame(batch.select(asked).to_pandas(), file, name, shown)
+    return found
 
 
 def _of_own_json(file: Path, shown: str) -> list[Exposed]:
