@@ -21,7 +21,7 @@ DRAWING = {"matplotlib", "jinja2", "immunoprofile.report.page"}
 FORMATS = {"flowkit", "lxml", "anndata", "pyreadstat"}
 CLUSTERS = {"dask", "distributed", "fsspec"}
 NEEDLESS = COMPILER | STATISTICS | DRAWING | FORMATS | CLUSTERS
-LAZY = ("cohort", "gating", "populations", "quality", "report")
+LAZY = ("cohort", "gating", "gating.validation", "populations", "quality", "report")
 
 
 @pytest.fixture(scope="module")
