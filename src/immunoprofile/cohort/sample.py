@@ -28,6 +28,7 @@ from immunoprofile.populations import (
 )
 from immunoprofile.quality import (
     RuleSet,
+    Survey,
     Watched,
     ask_sample,
     load_quality_rules,
@@ -138,46 +139,9 @@ def profile_sample(
         events = read_sample(sample, strictness)
         digest = tabling.fcs_sha256 or events.sha256
         stage = "gate"
-        replacement = None if sample.spillover is None else read_spillover(sample.spillover)
-        plan = plans.plan(template, events, replacement)
-        # One walk through the file gates it and follows its acquisition.
-        watched = Watched(plan, events, tabling.rules)
-        members = run_plan(plan, watched, threads=threads)
-        of_gates = [] if settled is None else check_settled(settled, sample.sample_id, members, events, replacement)
+        gated = _gate(sample, template, plans, events, tabling.rules, settled, threads)
         stage = "tabulate"
-        described = describe_sample(sample, study_id, digest)
-        survey = watched.survey()
-        cleaned = remove_events(members, events, survey)
-        members = cleaned.members
-        rows, unanswered = ask_sample(
-            members,
-            events,
-            described | {"hours_to_stain": sample.hours_to_stain, "viability_frac": sample.viability_frac},
-            rules=tabling.rules,
-            spillover=replacement,
-            survey=survey,
-            cleaned=cleaned,
-        )
-        given, settings = tabling.given(sample), tabling.settings
-        populations = count_populations(
-            members,
-            described,
-            treatments=given,
-            reference=tabling.references.get(sample.sample_id),
-            settings=settings,
-        )
-        held = describe_states(sample.sample_id, states_at(sample.day, given, settings.states))
-        tables = {
-            "populations": populations,
-            "sample_states": Columns.of_rows(SAMPLE_STATES, held),
-            "gates_resolved": list_gates(members, sample.sample_id),
-            "samples_qc": Columns.of_rows(SAMPLES_QC, [*rows, *of_gates]),
-            "checks_unanswered": Columns.of_rows(CHECKS_UNANSWERED, unanswered),
-        }
-        used, pictures = spillover_in_use(template, events, replacement), None
-        if not tabling.counts_only:
-            tables["intensities"] = list_intensities(members, events, sample.sample_id, spillover=replacement)
-            pictures = picture_sample(members, events, sample.sample_id, spillover=replacement, in_use=used)
+        return _tabulate(gated, sample, describe_sample(sample, study_id, digest), tabling)
     except OutputError:
         raise
     except (ImmunoprofileError, OSError) as error:
@@ -186,7 +150,65 @@ def profile_sample(
             sample.sample_id,
             failure=describe_failure(sample.sample_id, "sample", stage, problem, sample.file),
         )
-    return Profiled(sample.sample_id, Made(tables), fcs_sha256=digest, spillover=used, pictures=pictures)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Gated:
+    """A gated sample: the matrix that was given for it, what its acquisition was like, its automatic gates' checks."""
+
+    events: Events
+    members: Membership
+    replacement: Spillover | None
+    survey: Survey
+    of_gates: list[dict[str, Any]]
+
+
+def _gate(
+    sample: Sample,
+    template: GatingTemplate,
+    plans: Plans,
+    events: Events,
+    rules: RuleSet,
+    settled: Resolved | None,
+    threads: int,
+) -> _Gated:
+    replacement = None if sample.spillover is None else read_spillover(sample.spillover)
+    plan = plans.plan(template, events, replacement)
+    # One walk through the file gates it and follows its acquisition.
+    watched = Watched(plan, events, rules)
+    members = run_plan(plan, watched, threads=threads)
+    of_gates = [] if settled is None else check_settled(settled, sample.sample_id, members, events, replacement)
+    return _Gated(events, members, replacement, watched.survey(), of_gates)
+
+
+def _tabulate(gated: _Gated, sample: Sample, described: Mapping[str, Any], tabling: Tabling) -> Profiled:
+    events, replacement, name = gated.events, gated.replacement, sample.sample_id
+    cleaned = remove_events(gated.members, events, gated.survey)
+    members, given, settings = cleaned.members, tabling.given(sample), tabling.settings
+    rows, unanswered = ask_sample(
+        members,
+        events,
+        {**described, "hours_to_stain": sample.hours_to_stain, "viability_frac": sample.viability_frac},
+        rules=tabling.rules,
+        spillover=replacement,
+        survey=gated.survey,
+        cleaned=cleaned,
+    )
+    reference = tabling.references.get(name)
+    tables = {
+        "populations": count_populations(members, described, treatments=given, reference=reference, settings=settings),
+        "sample_states": Columns.of_rows(
+            SAMPLE_STATES, describe_states(name, states_at(sample.day, given, settings.states))
+        ),
+        "gates_resolved": list_gates(members, name),
+        "samples_qc": Columns.of_rows(SAMPLES_QC, [*rows, *gated.of_gates]),
+        "checks_unanswered": Columns.of_rows(CHECKS_UNANSWERED, unanswered),
+    }
+    used, pictures = spillover_in_use(members.plan.template, events, replacement), None
+    if not tabling.counts_only:
+        tables["intensities"] = list_intensities(members, events, name, spillover=replacement)
+        pictures = picture_sample(members, events, name, spillover=replacement, in_use=used)
+    return Profiled(name, Made(tables), fcs_sha256=described["fcs_sha256"], spillover=used, pictures=pictures)
 
 
 def check_settled(
