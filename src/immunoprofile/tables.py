@@ -163,7 +163,7 @@ def join_frames(table: Table, parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
     first = table.key[0]
     if first == "sample_id" and all(p[first].iloc[0] == p[first].iloc[-1] for p in listed):
         listed.sort(key=lambda p: str(p[first].iloc[0]))
-    frame = pd.concat(listed, ignore_index=True, copy=False)
+    frame = listed[0].reset_index(drop=True) if len(listed) == 1 else pd.concat(listed, ignore_index=True, copy=False)
     return frame if _in_order(table, frame) else sort_frame(table, frame)
 
 

@@ -110,6 +110,8 @@ def join_tables(names: Iterable[str], parts: Iterable[Made | Kept]) -> dict[str,
 
 
 def _joined(table: Table, batches: Sequence[pa.RecordBatch]) -> pd.DataFrame:
+    if not batches:
+        return build_frame(table, [])
     first = table.key[0]
     ordered = sorted(batches, key=lambda batch: str(batch[first][0]))
     # One conversion for all of them: a frame for each costs a hundred times more.
