@@ -1,6 +1,7 @@
-"""What a batch survives, counted: kills, failing calls, bad neighbours, settings of the machine, flipped bits.
+"""What a batch survives, counted: kills, failing calls, changing files, dying workers, others in its folder, bad
+neighbours, settings of the machine, flipped bits.
 
-    python benchmarks/batch_faults.py [--only calls kills random matrix flips] [--short]
+    python benchmarks/batch_faults.py [--only calls runs kills random changes deaths rounds matrix flips] [--short]
 
 Runs the long forms of the tests that prove it, each in a process of its own, and writes how many cases there were, how
 many failed and what they took. `--short` runs the forms of every commit and writes nothing.
@@ -45,6 +46,13 @@ PROOFS = {
         "IMMUNOPROFILE_FAULTS",
         "{folder}",
     ),
+    "runs": Proof(
+        "the same under a whole run with its page: each call that is not one sample's (EIO), each tenth of them "
+        "(ENOSPC, EACCES), each write torn",
+        ("tests/cohort/test_run_faults.py",),
+        "IMMUNOPROFILE_FAULTS",
+        "{folder}",
+    ),
     "kills": Proof(
         "killed at each call on the disk, and once more with half of what was not synced lost",
         ("tests/cohort/test_faults.py", "-k", "process"),
@@ -56,6 +64,25 @@ PROOFS = {
         ("tests/cohort/test_resume.py", "-k", "killed_at_any"),
         "IMMUNOPROFILE_KILLS",
         "200",
+    ),
+    "changes": Proof(
+        "a file truncated, appended to, overwritten, replaced, made anew or a link, its time set back or not, before "
+        "each call on it; gates fixed, and found in the data",
+        ("tests/cohort/test_changing_files.py",),
+        "IMMUNOPROFILE_CHANGES",
+        "{folder}",
+    ),
+    "deaths": Proof(
+        "a worker of each of 100 runs killed, crashed or without memory; one sample that always kills its worker",
+        ("tests/cohort/test_dying_workers.py",),
+        "IMMUNOPROFILE_DEATHS",
+        "{folder}",
+    ),
+    "rounds": Proof(
+        "2 and 8 runs at once in one folder; 1,000 rounds of two runs that meet, one of them killed in every third",
+        ("tests/cohort/test_one_folder.py",),
+        "IMMUNOPROFILE_ROUNDS",
+        "{folder}",
     ),
     "matrix": Proof(
         "48 settings of the machine; 300 good files among 100 malformed ones; full disk; signals",
@@ -88,15 +115,17 @@ def run(proof: Proof, folder: Path, *, short: bool) -> dict[str, Any]:
         "tests": counted,
         "wall_s": round(time.perf_counter() - wall, 1),
         "cpu_s": round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 1),
-        "cases": {p.stem: count_cases(p) for p in sorted(folder.glob("*.json"))},
+        "cases": {p.stem: told_by(p) for p in sorted(folder.glob("*.json"))},
         "tail": done.stdout[-2000:] if done.returncode else "",
     }
 
 
-def count_cases(path: Path) -> dict[str, int]:
-    """Cases that a test wrote down, and those in which something was wrong."""
-    cases = json.loads(path.read_text(encoding="utf-8"))
-    return {"cases": len(cases), "wrong": sum(bool(c["wrong"]) for c in cases)}
+def told_by(path: Path) -> dict[str, Any]:
+    """Of cases that a test wrote down how many, and those in which something was wrong; a measure as it is."""
+    found = json.loads(path.read_text(encoding="utf-8"))
+    if isinstance(found, dict):
+        return found
+    return {"cases": len(found), "wrong": sum(bool(c["wrong"]) for c in found)}
 
 
 def main() -> None:

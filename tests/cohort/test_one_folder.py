@@ -34,7 +34,7 @@ sheet, out, go = map(Path, sys.argv[1:])
 
 def hold(*_):
     print("working", flush=True)
-    while not go.exists():
+    while not go.exists() and time.perf_counter() < begun + 60:
         time.sleep(0.01)
 
 samples = load_samples(sheet)
