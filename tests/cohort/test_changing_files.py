@@ -13,10 +13,12 @@ import pytest
 
 import killed_runs
 from faulty_disk import Disk
-from immunoprofile.cohort import profile_samples
+from immunoprofile.cohort import checks, profile_samples
 from immunoprofile.gating.library import templates_folder
+from immunoprofile.provenance import digest_of_file
+from immunoprofile.quality import Checks, join_checks, load_quality_rules
 from immunoprofile.simulation import simulate_cohort
-from immunoprofile.study import load_samples
+from immunoprofile.study import Sample, load_samples
 from immunoprofile.verification import verify_folder
 
 LONG = os.environ.get("IMMUNOPROFILE_CHANGES")
@@ -167,3 +169,27 @@ def _unless_told(out: Path) -> list[str]:
     told = failures["item_id"].tolist() == ["victim"] and failures["code"].tolist() == ["FCS-CHANGED"]
     held = set(pd.read_csv(out / "populations.csv")["sample_id"])
     return [] if told and held == {"A", "C"} else [f"mixed: {failures.to_dict('records')}, {sorted(held)}"]
+
+
+@pytest.mark.requirement("R-BATCH-05")
+@pytest.mark.parametrize(("times", "asked"), [(0, ["AB"]), (1, ["AB", "AB"]), (9, ["AB", "AB", "A"])])
+def test_single_stain__that_changes_is_asked_once_more_and_then_left_out(
+    times: int, asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    singles = [Sample(name, tmp_path / name, control="unstained") for name in "AB"]
+    for single in singles:
+        single.file.write_bytes(b"0")
+    seen: list[str] = []
+
+    def check(stains: list[Sample], *_: object) -> Checks:
+        seen.append("".join(s.sample_id for s in stains))
+        if len(seen) <= times:
+            singles[1].file.write_bytes(b"%d" % len(seen))
+        return join_checks([])
+
+    monkeypatch.setattr(checks, "check_singles", check)
+    found = checks._ask_stains(singles, [], load_quality_rules())
+    assert seen == asked
+    left = [s for s in singles if s.sample_id in seen[-1]]
+    assert found.digests == {s.sample_id: digest_of_file(s.file) for s in left}
+    assert [(f["item_id"], f["code"]) for f in found.failures] == ([("B", "FCS-CHANGED")] if times > 1 else [])

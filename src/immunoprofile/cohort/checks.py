@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Any
 
 import pandas as pd
 
+from immunoprofile.cohort.described import describe_failure
 from immunoprofile.cohort.results import Results
 from immunoprofile.cohort.sample import Profiled
-from immunoprofile.cohort.samples import Work
+from immunoprofile.cohort.samples import Work, check_same
 from immunoprofile.cohort.single_stains import check_singles
 from immunoprofile.cohort.store import join_tables
+from immunoprofile.cohort.workplace import FileState, digested
 from immunoprofile.columns import CHECKS_UNANSWERED, FAILURES, INTENSITIES, POPULATIONS, SAMPLES_QC
 from immunoprofile.errors import FcsError
-from immunoprofile.fcs import digest_of_fcs
 from immunoprofile.gating import GatingTemplate
 from immunoprofile.quality import (
     Checks,
@@ -65,6 +68,7 @@ def with_checks(
     samples, templates = [s for s, _ in work], list({t.digest: t for _, t in (*work, *bridges)}.values())
     tables = join_tables(_TABLES, (p.tables for p in found))
     controls = [s for s, _ in bridges]
+    stains = _ask_stains(singles, work, rules)
     checks = join_checks(
         [
             Checks(results.samples_qc, _unanswered(results)),
@@ -72,11 +76,11 @@ def with_checks(
             check_cohort(results.populations, samples, templates=templates, rules=rules),
             check_bridges(tables["populations"], controls, samples, intensities=tables["intensities"], rules=rules),
             check_matrices(_matrices(work, profiled), rules),
-            check_singles(singles, work, rules),
+            stains.checks,
         ]
     )
     shifts = control_shifts(results.populations, samples, tables["populations"], controls) if bridges else None
-    lost = build_frame(FAILURES, [p.failure for p in found if p.failure is not None])
+    lost = build_frame(FAILURES, [*(p.failure for p in found if p.failure is not None), *stains.failures])
     return replace(
         results,
         populations=flag_populations(results.populations, checks.rows, templates, rules),
@@ -87,7 +91,7 @@ def with_checks(
         inputs={
             **results.inputs,
             **{f"fcs {p.sample_id}": p.fcs_sha256 for p in found if p.fcs_sha256},
-            **{f"fcs {s.sample_id}": d for s in singles if (d := _digest(s)) is not None},
+            **{f"fcs {name}": digest for name, digest in stains.digests.items()},
         },
         plan={**results.plan, "quality rules": rules.sha256},
     )
@@ -96,12 +100,45 @@ def with_checks(
 _TABLES = tuple(t.name for t in (POPULATIONS, INTENSITIES, SAMPLES_QC, CHECKS_UNANSWERED))
 
 
-def _digest(single: Sample) -> str | None:
+@dataclass(frozen=True, eq=False)
+class _Stains:
+    """What the single stains of a study say, the digests of the bytes that say it, and the failures of the others."""
+
+    checks: Checks
+    digests: Mapping[str, str]
+    failures: Sequence[Mapping[str, Any]]
+
+
+def _ask_stains(singles: Sequence[Sample], work: Work, rules: RuleSet) -> _Stains:
+    """Check the single stains; all once more where one changed meanwhile, and without those that go on changing."""
+    lost: dict[str, Mapping[str, Any]] = {}
+    for attempt in count():
+        asked = [s for s in singles if s.sample_id not in lost]
+        states = {s.sample_id: state for s in asked if (state := _state(s)) is not None}
+        checks = check_singles(asked, work, rules)
+        changed = {s.sample_id: f for s in asked if (f := _change(s, states.get(s.sample_id))) is not None}
+        if not changed:
+            break
+        lost |= changed if attempt else {}
+    return _Stains(checks, {name: state.sha256 for name, state in states.items()}, list(lost.values()))
+
+
+def _state(single: Sample) -> FileState | None:
     try:
-        return digest_of_fcs(single.file)
+        return digested(single.file, None)
     except (OSError, FcsError):
         # Its check says that it cannot be read.
         return None
+
+
+def _change(single: Sample, before: FileState | None) -> Mapping[str, Any] | None:
+    """The failure of a file that is not as it was; None where it is, or was never there."""
+    try:
+        if before is not None:
+            check_same(single.file, before)
+    except FcsError as problem:
+        return describe_failure(single.sample_id, "sample", "read", problem, single.file)
+    return None
 
 
 def _matrices(work: Work, profiled: Sequence[Profiled]) -> dict[str, dict[str, Spillover]]:

@@ -163,7 +163,7 @@ class Worker:
         if kept is not None:
             return Done(self._drawn(_unpacked(task.sample.sample_id, *kept)), state, kept=True)
         profiled = self._profile(task, state.sha256)
-        _check_same(task.sample.file, state)
+        check_same(task.sample.file, state)
         if store is not None and isinstance(profiled.tables, Made) and profiled.failure is None:
             # What goes back is small: where the tables are, not the tables.
             profiled = replace(profiled, tables=store.save(key, _facts(profiled), profiled.tables))
@@ -226,7 +226,14 @@ def _plans() -> Plans:
         return _MADE
 
 
-def _check_same(file: FcsFile, before: FileState) -> None:
+def check_same(file: FcsFile, before: FileState) -> None:
+    """Refuse a file that is not as it was.
+
+    Raises
+    ------
+    FcsAccessError
+        It changed, or is gone (``FCS-CHANGED``).
+    """
     try:
         # A remote file was read from a copy, which this process may have had to make twice.
         remote = isinstance(file, RemoteFile)
