@@ -159,6 +159,13 @@ def test_system_error__names_the_file_and_is_no_bug(immunoprofile, failing):
     assert "Traceback" not in outcome.stderr
 
 
+def test_memory__that_is_not_enough_is_no_bug(immunoprofile, failing):
+    failing(MemoryError())
+    outcome = immunoprofile("report", "x")
+    assert outcome.exit_code == Outcome.UNFINISHED
+    assert "Error: not enough memory. Run the same command again with fewer --jobs" in outcome.stderr
+
+
 def test_bug__asks_for_a_report_without_a_traceback(immunoprofile, failing):
     failing(ZeroDivisionError("secret detail"))
     outcome = immunoprofile("report", "x")

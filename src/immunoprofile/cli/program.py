@@ -60,6 +60,10 @@ class Program(click.Group):
             _show_traceback()
             complain_of(_named(error))
             ctx.exit(Outcome.UNFINISHED)
+        except MemoryError:
+            _show_traceback()
+            complain("Error: not enough memory. Run the same command again with fewer --jobs, or where there is more.")
+            ctx.exit(Outcome.UNFINISHED)
         except Exception as error:
             _admit_bug(error)
             ctx.exit(Outcome.BUG)
