@@ -47,8 +47,8 @@ PROOFS = {
         "{folder}",
     ),
     "runs": Proof(
-        "the same under a whole run with its page: each call that is not one sample's (EIO), each tenth of them "
-        "(ENOSPC, EACCES), each write torn",
+        "the same under a whole run with its page: each third call that is not one sample's (EIO), each eleventh "
+        "(ENOSPC) and thirteenth (EACCES) of them, each write torn",
         ("tests/cohort/test_run_faults.py",),
         "IMMUNOPROFILE_FAULTS",
         "{folder}",
