@@ -14,6 +14,7 @@ from canaries import CANARY, KEY, WORDS, write_named_study
 from immunoprofile.cohort import run_study
 from immunoprofile.fcs import ChannelSpec, write_fcs
 from immunoprofile.report import write_report
+from immunoprofile.report.exports import export_results
 from immunoprofile.study import load_study
 from immunoprofile.study.deidentify import mark_of
 from immunoprofile.verification import Exposed, scan_files
@@ -203,6 +204,27 @@ def test_results__under_codes_list_codes_and_no_person(results: dict[str, list[E
     assert not any(w in str(found) for w in WORDS)
 
 
+@pytest.mark.requirement("R-SEC-06")
+@pytest.mark.parametrize("kind", ["names", "codes"])
+def test_exports__are_looked_into_as_the_tables_they_are_made_of(kind: str, known: Path, tmp_path: Path) -> None:
+    (tmp_path / "lab.key").write_bytes(KEY)
+    study = load_study(known / "study.toml")
+    out = tmp_path / "out"
+    results = run_study(study, out, deidentify=tmp_path / "lab.key" if kind == "codes" else None)
+    for target in ("xpt", "stata", "cp", "wide", "immport", "loaders"):
+        export_results(results, target, out / "export")
+    found = [e for e in scan_files([out]) if e.path.startswith("export/")]
+    own = "person" if kind == "names" else "code"
+    # whichever file is handed over alone: of Stata, SAS and CDISC too
+    for name, where in (
+        ("pops.xpt", "subject_id"), ("populations.dta", "subject_id"), ("populations_wide.csv", "subject_id"),
+        ("cp.csv", "USUBJID"), ("cp.xpt", "USUBJID"), ("change.dta", "post_sample_ids"),
+    ):  # fmt: skip
+        listed = [e for e in found if e.path == f"export/{name}" and e.where == f"column {where}"]
+        assert [(e.kind, e.n_values) for e in listed] == [(own, 6)], name
+    assert {e.kind for e in found} == {own}
+
+
 def test_results__an_id_among_codes_that_is_no_code_is_a_person(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text(json.dumps({"options": {"deidentified": mark_of(KEY)}}))
     (tmp_path / "below").mkdir()
@@ -238,15 +260,16 @@ def test_verb__tells_what_stands_in_many_files_once(tmp_path: Path, immunoprofil
     assert "$SRC: Person 0, Person 1, Person 2, Person 3, in 0.fcs, 1.fcs, 2.fcs, 3.fcs," in said
 
 
-def test_verb__says_whether_a_folder_holds_names_or_codes(tmp_path: Path, immunoprofile) -> None:
-    (tmp_path / "manifest.json").write_text(json.dumps({"options": {"deidentified": "K-A"}}))
-    (tmp_path / "mine.csv").write_text("subject_id\nP-7I2ITVX2E3T5\n")
-    said = immunoprofile("scan-phi", tmp_path).stdout
-    assert f"{tmp_path}: de-identified results, written under the key with the mark K-A" in " ".join(said.split())
+def test_verb__says_whether_a_folder_holds_names_or_codes(tmp_path: Path, immunoprofile, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("manifest.json").write_text(json.dumps({"options": {"deidentified": "K-A"}}))
+    Path("mine.csv").write_text("subject_id\nP-7I2ITVX2E3T5\n")
+    said = immunoprofile("scan-phi", ".").stdout
+    assert said.startswith(".: de-identified results, written under the key with the mark K-A\n\n")
     assert "Codes, which name nobody to who has no key\n  column subject_id: P-7I2ITVX2E3T5, in mine.csv\n" in said
     assert "0 findings in 0 files. No name, place or machine was found beside codes;" in said
-    (tmp_path / "manifest.json").write_text(json.dumps({"options": {}}))
-    assert immunoprofile("scan-phi", tmp_path).stdout.startswith(f"{tmp_path}: results with names\n")
+    Path("manifest.json").write_text(json.dumps({"options": {}}))
+    assert immunoprofile("scan-phi", ".").stdout.startswith(".: results with names\n\n")
 
 
 def test_verb__fits_a_terminal(results: dict[str, list[Exposed]]) -> None:

@@ -64,7 +64,8 @@ def _standing(path: Path) -> list[str]:
 
     shown, coded = printable(path), coded_folder_of(path)
     if coded is not None:
-        return wrap(f"{shown}: de-identified results, written under the key with the mark {printable(coded[1])}", WIDTH)
+        standing = f"{shown}: de-identified results, written under the key with the mark {printable(coded[1])}"
+        return wrap(standing, WIDTH, break_on_hyphens=False)
     named = path.is_dir() and marks_of_folder(path)
     return [f"{shown}: results with names"] if named else []
 

@@ -17,9 +17,10 @@ from immunoprofile.verification.keywords import kind_of_keyword
 _SHEET_COLUMNS = {
     "sample_id": "person", "subject_id": "person", "file": "place", "spillover": "place", "note": "text",
     "batch": "text", "collection_date": "time", "first_infusion_date": "time", "date": "time", "end_date": "time",
-    "who": "person", "reason": "text", "message": "text",
+    "who": "person", "reason": "text", "message": "text", "USUBJID": "person", "CPREFID": "person",
+    "CPGRPID": "person", "Expsample ID": "person",
 }  # fmt: skip
-"""Columns of this program's sheets that name someone, a time or a place, or may say anything."""
+"""Columns of this program's sheets and exports that name someone, a time or a place, or may say anything."""
 
 _OWN_COLUMNS = {
     "sample_id": "person", "subject_id": "person", "item_id": "person", "fmo_sample_id": "person",
@@ -33,6 +34,11 @@ _OWN_TEXT = {("failures", "message"), ("gates_resolved", "reason"), ("checks_una
 
 CODE = re.compile(r"[A-Z]-[A-Z2-7]{12}")
 """A code as `study.deidentify` writes it."""
+_CODED = {"USUBJID": re.compile(r"(?:.*-)?[A-Z]-[A-Z2-7]{12}")}
+"""A subject of CDISC has the id of the study before its own."""
+
+_NAMES = {c.alias: c.name for t in TABLES.values() for c in t.columns if c.alias}
+"""What columns of SAS transport files are called in the tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +78,19 @@ def kind_of_column(table: str | None, column: str) -> str | None:
     """
     if table is not None:
         return "text" if (table, column) in _OWN_TEXT else _OWN_COLUMNS.get(column)
-    if column in _SHEET_COLUMNS:
-        return _SHEET_COLUMNS[column]
+    known = _SHEET_COLUMNS.get(column) or _OWN_COLUMNS.get(column)
+    if known is not None:
+        return known
     kind = kind_of_keyword(column.replace("_", " "))
     return kind if kind in {"person", "time", "machine", "place"} else None
 
 
 def own_table(name: str, columns: Iterable[object]) -> str | None:
-    """Which of this program's tables this is, by its name and columns; None where it is none."""
-    table = TABLES.get(name)
-    return None if table is None or not set(columns) <= {c.name for c in table.columns} else name
+    """Which of this program's tables this is, by its name or else its columns; None where it is none."""
+    there = set(columns)
+    asked = [TABLES[name]] if name in TABLES else TABLES.values()
+    found = [t.name for t in asked if there <= set(t.names) and (name in TABLES or set(t.key) <= there)]
+    return found[0] if len(found) == 1 else None
 
 
 def look_at_frame(frame: pd.DataFrame, name: str, shown: str, *, coded: bool, names: set[str]) -> list[Exposed]:
@@ -96,6 +105,7 @@ def look_at_frame(frame: pd.DataFrame, name: str, shown: str, *, coded: bool, na
     names
         The ids that are no codes are added here.
     """
+    frame = frame.rename(columns=_NAMES)
     table = own_table(name, frame.columns)
     found = []
     for column in frame.columns:
@@ -104,9 +114,10 @@ def look_at_frame(frame: pd.DataFrame, name: str, shown: str, *, coded: bool, na
             continue
         cells = _cells(frame, str(column), table)
         ids = kind == "person" or str(column).startswith("batch")
-        parts = [p for c in cells for p in str(c).split(";")] if table and ids else [str(c) for c in cells]
-        codes = [p for p in parts if coded and ids and CODE.fullmatch(p)]
-        plain = [p for p in parts if not (coded and ids and CODE.fullmatch(p))]
+        parts = [p for c in cells for p in str(c).split(";")] if column in _OWN_COLUMNS else [str(c) for c in cells]
+        form = _CODED.get(str(column), CODE)
+        codes = [p for p in parts if coded and ids and form.fullmatch(p)]
+        plain = [p for p in parts if not (coded and ids and form.fullmatch(p))]
         place = f"column {table}.{column}" if (table, column) in _OWN_TEXT else f"column {printable(column)}"
         found += _found(shown, place, "code", codes) + _found(shown, place, kind, plain)
         if kind == "person":

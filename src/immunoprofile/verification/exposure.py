@@ -11,7 +11,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from immunoprofile.cohort.coded import coded_folder_of
 from immunoprofile.cohort.journal import JOURNAL
 from immunoprofile.cohort.lock import LOCK
 from immunoprofile.cohort.store import WORK, Store
-from immunoprofile.errors import FcsError, ImmunoprofileError, Problem, printable
+from immunoprofile.errors import FcsError, Problem, printable
 from immunoprofile.fcs import read_fcs_datasets
 from immunoprofile.study.sheet import read_sheet
 from immunoprofile.verification.exposed import Exposed, Names, kind_of_column, look_at_frame
@@ -31,8 +31,14 @@ from immunoprofile.verification.traces import traces_of
 
 _TEXT = {
     ".json", ".jsonl", ".toml", ".lock", ".txt", ".md", ".html", ".svg", ".xml", ".wsp", ".log", ".tsv", ".r",
+    ".py", ".sas",
 }  # fmt: skip
-_TABLES = {".csv", ".parquet", ".result"}
+_READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
+    ".parquet": pd.read_parquet,
+    ".dta": lambda file: pd.read_stata(file, convert_categoricals=False),
+    ".xpt": lambda file: pd.read_sas(file, format="xport", encoding="utf-8"),
+}
+_TABLES = {".csv", ".result", *_READERS}
 """Looked at first: the ids in them are looked for in all other files."""
 _WRITING = re.compile(rb"[ -~\x80-\xff\t]{4,}")
 _MAX_TEXT = 200_000_000
@@ -116,8 +122,8 @@ def _of_content(file: Path, shown: str, scan: _Scan) -> list[Exposed]:
     if kind in {".fcs", ".lmd"} or _begins_as_fcs(file):
         called = [] if scan.names.of_file(file.name) else [Exposed(shown, "file name", "text", file.name)]
         return [*called, *_of_fcs(file, shown)]
-    if kind == ".parquet":
-        return _of_parquet(file, shown, scan)
+    if kind in _READERS:
+        return _of_table(file, shown, scan)
     if kind == ".csv":
         return [*_of_sheet(file, shown, scan), *_of_text(file, shown)]
     if kind == ".result":
@@ -164,11 +170,13 @@ def _of_sheet(file: Path, shown: str, scan: _Scan) -> list[Exposed]:
     return [_unread(shown, f"cannot be read as a table: {p.what}") for p in problems if p.code != "SHEET-EMPTY"]
 
 
-def _of_parquet(file: Path, shown: str, scan: _Scan) -> list[Exposed]:
+def _of_table(file: Path, shown: str, scan: _Scan) -> list[Exposed]:
     try:
-        frame = pd.read_parquet(file)
-    except (OSError, ValueError, ImmunoprofileError) as problem:
-        return [_unread(shown, f"cannot be read as Parquet ({printable(problem, 60)})")]
+        frame = _READERS[file.suffix.lower()](file)
+    except StopIteration:
+        return []  # A transport file without rows.
+    except Exception as problem:
+        return [_unread(shown, f"cannot be read as the table it is called ({printable(problem, 60)})")]
     words = [
         str(v) for c in frame.columns if frame[c].dtype in {"string", "object"} for v in frame[c].dropna().unique()
     ]

@@ -84,7 +84,7 @@ def _to_python(tables: Mapping[str, pd.DataFrame]) -> str:
 def _to_sas(tables: Mapping[str, pd.DataFrame]) -> str:
     lines = [
         "/* Reads the tables of an immunoprofile results folder with lengths, types and labels.",
-        "   Set the folder first, for example: %let folder = C:\\results; */",
+        "   Set the folder first, for example: %let folder = results; */",
     ]
     for name, frame in tables.items():
         lines += _sas_step(name, frame)
