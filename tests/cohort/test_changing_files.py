@@ -13,7 +13,9 @@ import pytest
 
 import killed_runs
 from faulty_disk import Disk
-from immunoprofile.cohort import checks, profile_samples
+from immunoprofile.cohort import checks, profile_samples, samples
+from immunoprofile.controls import render_spillover
+from immunoprofile.fcs import read_fcs
 from immunoprofile.gating.library import templates_folder
 from immunoprofile.provenance import digest_of_file
 from immunoprofile.quality import Checks, join_checks, load_quality_rules
@@ -169,6 +171,33 @@ def _unless_told(out: Path) -> list[str]:
     told = failures["item_id"].tolist() == ["victim"] and failures["code"].tolist() == ["FCS-CHANGED"]
     held = set(pd.read_csv(out / "populations.csv")["sample_id"])
     return [] if told and held == {"A", "C"} else [f"mixed: {failures.to_dict('records')}, {sorted(held)}"]
+
+
+@pytest.mark.requirement("R-BATCH-05")
+@pytest.mark.parametrize(("times", "failed"), [(1, []), (2, [["victim", "FCS-CHANGED"]])])
+def test_matrix__that_changes_is_never_mixed_with_another_s_key(
+    times: int, failed: list[list[str]], tubes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = _study(tubes, tmp_path / "c")
+    recorded = read_fcs(study / "victim.fcs").spillover
+    assert recorded is not None
+    sheet = (study / "samples.csv").read_text().splitlines()
+    rows = [f"{row},{'matrix.csv' if row.startswith('victim') else ''}" for row in sheet[1:]]
+    (study / "samples.csv").write_text("\n".join([f"{sheet[0]},spillover", *rows, ""]))
+    matrix, seen = study / "matrix.csv", []
+    matrix.write_text(render_spillover(recorded))
+    real = samples.profile_sample
+
+    def profile(sample: Sample, *rest: object, **options: object) -> object:
+        seen.append(sample.sample_id)
+        if sample.sample_id == "victim" and seen.count("victim") <= times:
+            matrix.write_text(matrix.read_text() + "\n")
+        return real(sample, *rest, **options)
+
+    monkeypatch.setattr(samples, "profile_sample", profile)
+    _profile(study, "fixed", tmp_path / "out")
+    failures = pd.read_csv(tmp_path / "out" / "failures.csv")
+    assert failures[["item_id", "code"]].values.tolist() == failed
 
 
 @pytest.mark.requirement("R-BATCH-05")

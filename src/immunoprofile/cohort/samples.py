@@ -164,6 +164,8 @@ class Worker:
             return Done(self._drawn(_unpacked(task.sample.sample_id, *kept)), state, kept=True)
         profiled = self._profile(task, state.sha256)
         check_same(task.sample.file, state)
+        if not self._has_key(task, state, key):
+            raise _changed(task.sample.file, "is compensated by a matrix that changed while it was worked on")
         if store is not None and isinstance(profiled.tables, Made) and profiled.failure is None:
             # What goes back is small: where the tables are, not the tables.
             profiled = replace(profiled, tables=store.save(key, _facts(profiled), profiled.tables))
@@ -175,6 +177,13 @@ class Worker:
             return state, task.key(self.setting.digest, state.sha256)
         except OSError as problem:
             raise access_error(task.sample.file, problem) from problem
+
+    def _has_key(self, task: Task, state: FileState, key: str) -> bool:
+        """Does a result still rest on what its key was made of? All but the matrix's file is in memory."""
+        try:
+            return task.sample.spillover is None or task.key(self.setting.digest, state.sha256) == key
+        except OSError:
+            return False
 
     def _drawn(self, profiled: Profiled) -> Profiled:
         """The result without its pictures: they are written here, and need not go back."""
