@@ -9,6 +9,7 @@ import pytest
 
 from immunoprofile.cohort import answers, cuts, freeze_study, run_study, study_templates
 from immunoprofile.cohort.cuts import Cuts
+from immunoprofile.errors import OutputError
 from immunoprofile.fcs import Strictness
 from immunoprofile.selftest.known import TARGETS, write_known_study
 from immunoprofile.study import load_study
@@ -82,3 +83,26 @@ def test_placements__are_read_and_checked_as_the_study_says(known, monkeypatch) 
         results.populations, study, study_templates(study), cuts=Cuts(), strictness=Strictness.SALVAGE, jobs=3
     )
     assert asked == 2 * [{"strictness": Strictness.SALVAGE, "rules": study.quality, "jobs": 3}]
+
+
+def test_run__a_file_that_changes_before_it_is_placed_ends_it_and_is_gated_anew(known, tmp_path, monkeypatch) -> None:
+    # whole, and of the same size: nothing but its time says that placements would count other events
+    place, files = answers.place_gates, sorted((known.parent / "fcs").iterdir())
+    changed = files[1].read_bytes()
+
+    def change_first(*given, **how):
+        files[0].write_bytes(changed)
+        return place(*given, **how)
+
+    monkeypatch.setattr(answers, "place_gates", change_first)
+    with pytest.raises(
+        OutputError, match=r"changed after it was gated, and answers would rest on both\. Wait"
+    ) as caught:
+        run_study(load_study(known), tmp_path / "out")
+    assert (caught.value.code, caught.value.path) == ("OUTPUT-INPUT", str(files[0]))
+    assert not (tmp_path / "out" / "association.csv").exists()
+    monkeypatch.setattr(answers, "place_gates", place)
+    again = run_study(load_study(known), tmp_path / "out")
+    clean = run_study(load_study(known), tmp_path / "clean")
+    assert again.inputs == clean.inputs
+    assert (tmp_path / "out" / "association.csv").read_bytes() == (tmp_path / "clean" / "association.csv").read_bytes()

@@ -26,14 +26,14 @@ from immunoprofile.cohort.profile import (
 )
 from immunoprofile.cohort.results import Results, prepare_folder
 from immunoprofile.cohort.thawed import code_thawed, thaw_study
-from immunoprofile.cohort.workplace import open_workplace
+from immunoprofile.cohort.workplace import Workplace, open_workplace, state_of
 from immunoprofile.columns import FAILURES, GATES_RESOLVED
-from immunoprofile.errors import AnalysisError
-from immunoprofile.fcs import Strictness
+from immunoprofile.errors import AnalysisError, FcsError, OutputError
+from immunoprofile.fcs import Strictness, digest_of_fcs
 from immunoprofile.gating import GatingTemplate
 from immunoprofile.platelets import Rule, judge_platelets, load_rule
 from immunoprofile.provenance import digest_of_bytes, digest_of_value
-from immunoprofile.study import Study
+from immunoprofile.study import Sample, Study
 from immunoprofile.study.deidentify import deidentify_study, mark_of, read_key
 from immunoprofile.tables import build_frame, sort_frame, to_csv
 
@@ -124,10 +124,36 @@ def run_by_hands(
             results = _answered(results, study, rules, templates, compare)
             if results.association is None:
                 return results
+            gated = set(results.populations["sample_id"])
+            _refuse_changed(place, [s for s in study.samples if s.sample_id in gated])
             return replace(results, association=mark_post_hoc(results.association, now, first, templates))
 
         basis = study_basis(study, templates, thawed, verb="run", strictness=strictness, rules=rules)
         return do_once(basis, place, work, study_options(study) | run_options(strictness, key))
+
+
+def _refuse_changed(place: Workplace, samples: Sequence[Sample]) -> None:
+    """Placements read the files again: refuse the answers where one is not what was gated.
+
+    Raises
+    ------
+    OutputError
+        A file changed since, or is gone (``OUTPUT-INPUT``). What was gated is kept; its sample is done anew next time.
+    """
+    for sample in samples:
+        known = place.known(sample.file)
+        try:
+            # Another machine of a cluster may know a file by other numbers: what counts is its bytes.
+            same = known is None or known.same(state_of(sample.file)) or digest_of_fcs(sample.file) == known.sha256
+        except (OSError, FcsError):
+            same = False
+        if not same:
+            raise OutputError(
+                "changed after it was gated, and answers would rest on both",
+                path=str(sample.file),
+                remedy="Wait until it is copied whole, then run the same command again: what was done is kept.",
+                code="OUTPUT-INPUT",
+            )
 
 
 def _locked(results: Results, study: Study, rules: Sequence[Rule], first: Declaration) -> dict[str, str]:
