@@ -67,7 +67,7 @@ PROOFS = {
     ),
     "changes": Proof(
         "a file truncated, appended to, overwritten, replaced, made anew or a link, its time set back or not, before "
-        "each call on it; gates fixed, and found in the data",
+        "each third call on it; gates fixed, and found in the data",
         ("tests/cohort/test_changing_files.py",),
         "IMMUNOPROFILE_CHANGES",
         "{folder}",
