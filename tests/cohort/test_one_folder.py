@@ -10,12 +10,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import killed_runs
-from immunoprofile.cohort.journal import check_journal
+from immunoprofile.cohort.journal import JOURNAL, check_journal
+from immunoprofile.cohort.lock import LOCK
+from immunoprofile.cohort.results import prepare_folder
 from immunoprofile.simulation import simulate_cohort
 from immunoprofile.verification import verify_folder
 
@@ -163,3 +166,20 @@ def _forked(sheet: Path, out: Path) -> int:
     except BaseException as problem:
         os._exit(2 if getattr(problem, "code", "") == "OUTPUT-LOCKED" else 1)
     os._exit(0)
+
+
+@pytest.mark.requirement("R-BATCH-04")
+@pytest.mark.parametrize("mark", [None, "a key's"], ids=["names", "codes"])
+def test_folder__in_which_another_run_begins_meanwhile_holds_no_strange_file(
+    mark: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.iterdir
+
+    def begin_and_list(folder: Path) -> Iterator[Path]:
+        (folder / LOCK).touch()
+        (folder / JOURNAL).touch()
+        return real(folder)
+
+    monkeypatch.setattr(Path, "iterdir", begin_and_list)
+    prepare_folder(tmp_path, mark=mark)
+    assert {p.name for p in real(tmp_path)} == {LOCK, JOURNAL}

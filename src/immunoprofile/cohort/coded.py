@@ -113,8 +113,10 @@ def refuse_other_names(folder: Path, mark: str | None) -> None:
             raise _taken(there[0], "holds de-identified results, and this run would write names beside them", _KEYED)
         return
     try:
+        # Listed before the marks are read: a run that begins here meanwhile, its journal still empty, is no other file.
+        held = {p.name for p in folder.iterdir()} if folder.is_dir() else set()
         marks = marks_of_folder(folder)
-        other = not marks and folder.is_dir() and any(p.name != LOCK for p in folder.iterdir())
+        other = not marks and bool(held - {LOCK, JOURNAL})
     except OSError:
         # What cannot be read may be names.
         marks, other = {None}, False

@@ -16,10 +16,11 @@ from immunoprofile.cohort.coded import refuse_other_names
 from immunoprofile.cohort.journal import JOURNAL
 from immunoprofile.cohort.lock import LOCK
 from immunoprofile.columns import TABLES
+from immunoprofile.datapackage import write_descriptions
 from immunoprofile.errors import OutputError
 from immunoprofile.populations import PICTURES, picture_name
 from immunoprofile.provenance import build_manifest, time_now, write_json
-from immunoprofile.tables import write_descriptions, write_table
+from immunoprofile.tables import write_table
 
 MANIFEST = "manifest.json"
 _STAGES = (
@@ -106,9 +107,9 @@ def prepare_folder(folder: Path, *, force: bool = False, mark: str | None = None
     """
     refuse_other_names(folder, mark)
     try:
-        there = folder.exists()
-        own = any((folder / name).exists() for name in (MANIFEST, JOURNAL))
-        used = there and not own and any(p.name != LOCK for p in folder.iterdir())
+        # Looked at once: another run may begin here between two looks, and its journal is no stranger's file.
+        held = {p.name for p in folder.iterdir()} if folder.exists() else set()
+        used = bool(held - {LOCK}) and not held & {MANIFEST, JOURNAL}
         nearest = _nearest(folder)
         _refuse_links(folder)
         if not nearest.is_dir():
