@@ -1,12 +1,13 @@
 """A whole batch beside FlowKit, and what a thousand samples cost: seconds, memory, and the second run.
 
-    python benchmarks/batch.py [--only speed workers thousand cluster] [--files 60]
+    python benchmarks/batch.py [--only speed workers thousand resume cluster] [--files 60]
 
 `speed`: files x 100,000 events x 18 channels x 20 gates, from bytes to tables with digests and checks: everything (with
 intensities and pictures), what `--counts-only` leaves, and the engine's counts alone; beside FlowKit's Session over the
 same files (counts alone) and FlowKit with cached events in two processes. `workers`:
 threads against processes. `thousand`: 1,000 small simulated files, resident memory while it runs, and the time of
-running it again. `cluster`: Dask's two local workers against two local processes.
+running it again. `resume`: the verbs ``profile`` and ``run`` asked again for 1,000 samples that are finished, as whole
+processes. `cluster`: Dask's two local workers against two local processes.
 """
 
 from __future__ import annotations
@@ -210,13 +211,51 @@ print(json.dumps({"load_study_s": loaded - start, "profile_s": time.perf_counter
 
 def thousand(folder: Path, _: int) -> dict[str, Any]:
     """1,000 samples in a fresh process, and once more in another."""
+    study = make_thousand(folder)
+    return run_thrice(study, folder / "out", 1000)
+
+
+def make_thousand(folder: Path) -> Path:
+    """A study of 1,000 samples of 500 events."""
     from immunoprofile.simulation import simulate_cohort
 
     visits = ("BL", "W2", "W4", "W8")
     study = simulate_cohort(folder / "c", 1, 270, visits, 500, panels=("tbnk",), jobs=2)
     lines = (study.parent / "samples.csv").read_text(encoding="utf-8").splitlines()
     (study.parent / "samples.csv").write_text("\n".join(lines[:1001]) + "\n", encoding="utf-8")
-    return run_thrice(study, folder / "out", len(lines[1:1001]))
+    return study
+
+
+def resume(folder: Path, _: int, repeats: int = 7) -> dict[str, Any]:
+    """Both verbs on 1,000 finished samples: seconds of the whole process, by the clock and of CPU, medians.
+
+    Python may keep its bytecode, as it does unless it is told not to.
+    """
+    study = make_thousand(folder)
+    verbs = {
+        "profile": ["profile", str(study.parent / "samples.csv"), "--template", "tbnk", "--out", str(folder / "p")],
+        "run": ["run", str(study), "--out", str(folder / "r")],
+        "help": ["--help"],
+    }
+    found: dict[str, Any] = {"samples": 1000}
+    for name, arguments in verbs.items():
+        _verb(folder, *arguments)
+        times = []
+        for _ in range(repeats):
+            time_of_one, said = timed(lambda a=arguments: _verb(folder, *a))
+            assert name == "help" or "Nothing to do" in said
+            times.append(time_of_one)
+        found[name] = {key: sorted(t[key] for t in times)[repeats // 2] for key in ("wall_s", "cpu_s")}
+    return found
+
+
+def _verb(folder: Path, *arguments: str) -> str:
+    settings = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    program = [sys.executable, "-m", "immunoprofile", *arguments]
+    run = subprocess.run(
+        program, check=True, capture_output=True, text=True, env=settings | {"PYTHONPYCACHEPREFIX": str(folder / "pyc")}
+    )
+    return run.stderr
 
 
 def run_thrice(study: Path, out: Path, n_samples: int) -> dict[str, Any]:
@@ -262,7 +301,7 @@ def cluster(folder: Path, n_files: int) -> dict[str, Any]:
     return found
 
 
-CASES = {"speed": speed, "workers": workers, "thousand": thousand, "cluster": cluster}
+CASES = {"speed": speed, "workers": workers, "thousand": thousand, "resume": resume, "cluster": cluster}
 
 
 def main() -> None:
