@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from immunoprofile.columns import SAMPLES_QC, TABLES
+from immunoprofile.datapackage import write_descriptions
 from immunoprofile.errors import InputError
-from immunoprofile.tables import _PANDAS, build_frame, read_table, to_csv, write_descriptions, write_table
+from immunoprofile.tables import _PANDAS, build_frame, read_table, to_csv, write_table
 
 
 def row(**values):

@@ -20,7 +20,7 @@ import pandas as pd
 
 from immunoprofile.columns import TABLES, Dtype, Table
 from immunoprofile.errors import InputError, printable
-from immunoprofile.provenance import check_regular, write_bytes, write_json
+from immunoprofile.provenance import check_regular, write_bytes
 
 _MAX_BYTES = 50_000_000_000
 """A table of a million samples is smaller."""
@@ -33,7 +33,6 @@ _TRUTHS = {"true": True, "yes": True, "1": True, "1.0": True, "false": False, "n
 _QUOTED = re.compile('[,"\n\r]')
 _CSV_ROWS = 50_000
 """Rows turned into text at a time: a table in the making takes little memory beside itself."""
-_FRICTIONLESS = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
 
 
 def build_frame(table: Table, rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -356,53 +355,3 @@ def _not_of_type(file: Path, column: Any, what: str, wanted: str) -> InputError:
         what, path=file, where=f"column {printable(column)}", expected=wanted, code="TABLE-VALUE",
         remedy=f"Write every value of this column as {wanted}, or NA where it is missing.",
     )  # fmt: skip
-
-
-def write_descriptions(names: Iterable[str], folder: Path) -> list[Path]:
-    """Write ``datapackage.json`` (Frictionless Table Schema) and ``data_dictionary.csv`` for these tables."""
-    tables = [TABLES[n] for n in names]
-    package = {
-        "profile": "tabular-data-package",
-        "name": "immunoprofile-results",
-        "resources": [_resource(t) for t in tables],
-    }
-    rows = [
-        {
-            "table": t.name,
-            "column": c.name,
-            "type": c.dtype,
-            "unit": c.unit,
-            "key": "TRUE" if c.name in t.key else "FALSE",
-            "alias": c.alias,
-            "label": c.label,
-            "meaning": c.meaning,
-        }
-        for t in tables
-        for c in t.columns
-    ]
-    paths = [folder / "datapackage.json", folder / "data_dictionary.csv"]
-    write_json(paths[0], package)
-    write_bytes(paths[1], pd.DataFrame(rows).to_csv(index=False, lineterminator="\n").encode("utf-8"))
-    return paths
-
-
-def _resource(table: Table) -> dict[str, Any]:
-    fields = []
-    for c in table.columns:
-        field: dict[str, Any] = {"name": c.name, "type": _FRICTIONLESS[c.dtype], "description": c.meaning}
-        if c.unit:
-            field["unit"] = c.unit
-        if c.dtype == "bool":
-            field |= {"trueValues": ["TRUE"], "falseValues": ["FALSE"]}
-        if c.name in table.key:
-            field["constraints"] = {"required": True}
-        fields.append(field)
-    return {
-        "name": table.name,
-        "title": table.title,
-        "path": f"{table.name}.csv",
-        "profile": "tabular-data-resource",
-        "encoding": "utf-8",
-        "dialect": {"delimiter": ",", "lineTerminator": "\n"},
-        "schema": {"fields": fields, "missingValues": ["NA"], "primaryKey": list(table.key)},
-    }

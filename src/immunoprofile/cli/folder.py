@@ -59,8 +59,9 @@ def _read_origin(path: Path) -> Origin | None:
 
 def write_tables(tables: Mapping[str, pd.DataFrame], folder: Path, origin: Origin) -> None:
     """Write tables with their descriptions, then the manifest with the digests of inputs and outputs."""
+    from immunoprofile.datapackage import write_descriptions
     from immunoprofile.provenance import build_manifest, write_json
-    from immunoprofile.tables import write_descriptions, write_table
+    from immunoprofile.tables import write_table
 
     files = [path for name, frame in tables.items() for path in write_table(name, frame, folder)]
     files += write_descriptions(tables, folder)
