@@ -114,9 +114,9 @@ def refuse_other_names(folder: Path, mark: str | None) -> None:
         return
     try:
         # Listed before the marks are read: a run that begins here meanwhile, its journal still empty, is no other file.
-        held = {p.name for p in folder.iterdir()} if folder.is_dir() else set()
+        held = [p for p in folder.iterdir() if not _is_of_one_that_begins(p)] if folder.is_dir() else []
         marks = marks_of_folder(folder)
-        other = not marks and bool(held - {LOCK, JOURNAL})
+        other = bool(held) and not marks
     except OSError:
         # What cannot be read may be names.
         marks, other = {None}, False
@@ -129,6 +129,10 @@ def refuse_other_names(folder: Path, mark: str | None) -> None:
     if marks - {mark}:
         what = "was written with another key, and the codes of two keys side by side would tell more than either"
         raise _taken(folder, what, "Give the key of this folder, or another folder with --out, or remove this one.")
+
+
+def _is_of_one_that_begins(path: Path) -> bool:
+    return path.name == LOCK or (path.name == JOURNAL and path.stat().st_size == 0)
 
 
 def _taken(folder: Path, what: str, remedy: str) -> OutputError:
