@@ -17,7 +17,6 @@ import json
 import os
 import platform
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -70,12 +69,12 @@ def timed(call: Callable[[], Any]) -> tuple[dict[str, float], Any]:
 
 
 def profile(sheet: Path, template: str, out: Path, *, counts_only: bool = False, **hands: Any) -> Any:
-    """The verb ``profile`` in an empty folder."""
+    """The verb ``profile`` in an empty folder, beside `out`: what an earlier run left is not removed on its time."""
     from immunoprofile.cohort import Hands, profile_samples
     from immunoprofile.study import load_samples
 
-    shutil.rmtree(out, ignore_errors=True)
-    return profile_samples(load_samples(sheet), template, out, Hands(**hands), counts_only=counts_only)
+    fresh = tempfile.mkdtemp(prefix=out.name, dir=out.parent)
+    return profile_samples(load_samples(sheet), template, fresh, Hands(**hands), counts_only=counts_only)
 
 
 def _session(folder: Path, n_files: int) -> dict[str, int]:
