@@ -44,6 +44,7 @@ def _load_array_functions() -> None:
 
 with _nothing_collected():
     from numba import njit
+    from numba.core.options import DefaultOptions
 
     _load_array_functions()
 
@@ -51,7 +52,8 @@ with _nothing_collected():
 _ARITHMETIC = {"fastmath": False, "error_model": "numpy"}
 # Whoever calls holds the arrays, so nobody inside counts who refers to them: that was two thirds of what a call with a
 # whole plan cost, and a seventh of the time to compile. Such a function can make no array and return none.
-_BORROWED = {"_nrt": False}
+# numba does not promise this option: without it kernels are slower and no less right.
+_BORROWED = {"_nrt": False} if hasattr(DefaultOptions, "_nrt") else {}
 
 
 def kernel(function: F) -> F:
