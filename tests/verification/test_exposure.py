@@ -104,6 +104,12 @@ def test_traces__are_not_seen_in_numbers_names_and_digests(text: str) -> None:
     assert list(traces_of(text)) == []
 
 
+def test_traces__a_word_of_a_million_letters_is_looked_at_once() -> None:
+    # As a picture is in a page: begun again at each letter, this would not end.
+    text = "iVBORw0KGgo+aB9-x_" * 60_000 + " ada.lovelace@example.org"
+    assert [(t.kind, t.value) for t in traces_of(text)] == [("person", "ada.lovelace@example.org")]
+
+
 def test_scan__columns_of_sheets_and_parquet(tmp_path: Path) -> None:
     frame = pd.DataFrame({"subject_id": ["P1", "P2"], "surname": ["Lovelace", None], "count": [1, 2]})
     frame.to_csv(tmp_path / "a.csv", index=False)

@@ -13,7 +13,8 @@ _DAY = r"(?:0?[1-9]|[12]\d|3[01])"
 _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 _ROOTS = "home|Users|root|mnt|media|data|srv|tmp|work|var|opt|nfs|net|Volumes|scratch"
 _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("person", re.compile(r"[A-Za-z0-9][\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}")),
+    # Begun once a word and not once a letter: a picture in a page is a word of a million letters.
+    ("person", re.compile(r"(?<![\w.+-])[\w.+-]{2,}@[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}")),
     ("time", re.compile(r"(?<!\d)(?<!\d\.)(?:19|20)\d\d[-/._]?(?:0[1-9]|1[0-2])[-/._]?(?:0[1-9]|[12]\d|3[01])(?!\d)")),
     ("time", re.compile(r"(?<!\d)(?:0?[1-9]|[12]\d|3[01])[-/._](?:0?[1-9]|1[0-2])[-/._](?:19|20)\d\d(?!\d)")),
     ("time", re.compile(rf"(?<!\d){_DAY}[-/. ]?(?:{_MONTHS})[a-z]*[-/. ,]*(?:19|20)\d\d", re.IGNORECASE)),
