@@ -142,8 +142,8 @@ def parts(file: Path, template: str, repeats: int = 20) -> dict[str, float]:
     """CPU milliseconds of the parts of one file, each alone and warm: medians."""
     from immunoprofile.fcs import digest_of_fcs, read_fcs
     from immunoprofile.gating import compile_plan, load_template, run_plan
-    from immunoprofile.populations import count_populations, list_gates, list_intensities, picture_sample
-    from immunoprofile.quality import Watched, ask_sample, load_quality_rules
+    from immunoprofile.populations import count_populations, measure_intensities, picture_sample, resolved_gates
+    from immunoprofile.quality import Watched, check_sample, load_quality_rules
 
     events, rules = read_fcs(file), load_quality_rules()
     plan = compile_plan(load_template(template), events.channels, events.spillover)
@@ -161,9 +161,9 @@ def parts(file: Path, template: str, repeats: int = 20) -> dict[str, float]:
         "gate": lambda: run_plan(plan, events),
         "gate and follow time and margins": follow,
         "populations": lambda: count_populations(members, sample),
-        "gates as applied": lambda: list_gates(members, "S"),
-        "checks": lambda: ask_sample(members, events, sample, rules=rules, survey=survey),
-        "intensities": lambda: list_intensities(members, events, "S"),
+        "gates as applied": lambda: resolved_gates(members, "S"),
+        "checks": lambda: check_sample(members, events, sample, rules=rules, survey=survey),
+        "intensities": lambda: measure_intensities(members, events, "S"),
         "pictures": lambda: picture_sample(members, events, "S"),
     }
     return {name: round(1e3 * _median_cpu(call, repeats), 2) for name, call in calls.items()}

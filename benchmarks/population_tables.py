@@ -124,12 +124,12 @@ def intensities(repeats: int) -> dict[str, object]:
             template.gates, kept,
         )  # fmt: skip
         members = apply_template(template, events)
-        table = measure_intensities(members, events, "s")
+        table = measure_intensities(members, events, "s").frame()
         return {
             "populations": int(table["pop_id"].nunique()),
             "markers": int(table["marker"].nunique()),
             "million_values": float(table["n_events"].sum() / 1e6),
-            "intensities_s": _times(lambda: measure_intensities(members, events, "s"), repeats),
+            "intensities_s": _times(lambda: measure_intensities(members, events, "s").frame(), repeats),
             "gating_s": _times(lambda: run_plan(members.plan, events), repeats),
         }
 

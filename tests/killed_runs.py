@@ -20,9 +20,18 @@ from faulty_disk import Disk
 from immunoprofile.cohort import profile_samples
 from immunoprofile.cohort.journal import JOURNAL, check_journal
 from immunoprofile.provenance import digest_of_file
+from immunoprofile.simulation import simulate_cohort
 from immunoprofile.study import load_samples
 
 TEMPLATE = "tbnk"
+
+
+def two_samples(folder: Path) -> Path:
+    """The sheet of two small samples: a run of some 480 calls."""
+    study = simulate_cohort(folder, seed=3, n_subjects=4, events_per_sample=200, panels=("tbnk",))
+    lines = (study.parent / "samples.csv").read_text(encoding="utf-8").splitlines()
+    (study.parent / "samples.csv").write_text("\n".join(lines[:3]) + "\n", encoding="utf-8")
+    return study.parent / "samples.csv"
 
 
 def profile(sheet: Path, out: Path) -> None:

@@ -15,7 +15,6 @@ import killed_runs
 from faulty_disk import KINDS, OF_WRITES, Disk
 from immunoprofile.cohort.journal import check_journal
 from immunoprofile.errors import InputError, OutputError
-from immunoprofile.simulation import simulate_cohort
 from immunoprofile.verification import verify_folder
 
 LONG = os.environ.get("IMMUNOPROFILE_FAULTS")
@@ -29,12 +28,7 @@ KILL_STEP = 1 if LONG else 97
 
 @pytest.fixture(scope="module")
 def sheet(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two small samples: a run of some 480 calls."""
-    folder = tmp_path_factory.mktemp("cohort") / "c"
-    study = simulate_cohort(folder, seed=3, n_subjects=4, events_per_sample=200, panels=("tbnk",))
-    lines = (study.parent / "samples.csv").read_text(encoding="utf-8").splitlines()
-    (study.parent / "samples.csv").write_text("\n".join(lines[:3]) + "\n", encoding="utf-8")
-    return study.parent / "samples.csv"
+    return killed_runs.two_samples(tmp_path_factory.mktemp("cohort") / "c")
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,6 @@ import killed_runs
 from immunoprofile.cohort.journal import JOURNAL, check_journal
 from immunoprofile.cohort.lock import LOCK
 from immunoprofile.cohort.results import prepare_folder
-from immunoprofile.simulation import simulate_cohort
 from immunoprofile.verification import verify_folder
 
 LONG = os.environ.get("IMMUNOPROFILE_ROUNDS")
@@ -54,11 +53,7 @@ except OutputError as error:
 
 @pytest.fixture(scope="module")
 def sheet(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("cohort") / "c"
-    study = simulate_cohort(folder, seed=3, n_subjects=4, events_per_sample=200, panels=("tbnk",))
-    lines = (study.parent / "samples.csv").read_text(encoding="utf-8").splitlines()
-    (study.parent / "samples.csv").write_text("\n".join(lines[:3]) + "\n", encoding="utf-8")
-    return study.parent / "samples.csv"
+    return killed_runs.two_samples(tmp_path_factory.mktemp("cohort") / "c")
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ LEVELS = np.array([0.158655253931457, 0.5, 0.841344746068543])
 
 def measured(template: GatingTemplate, events: ArrayEvents, **options) -> pd.DataFrame:
     members = run_plan(compile_plan(template, events.channels, events.spillover, **_replacement(options)), events)
-    return measure_intensities(members, events, "s", **options)
+    return measure_intensities(members, events, "s", **options).frame()
 
 
 def _replacement(options: dict) -> dict:
@@ -169,7 +169,7 @@ def test_measure_intensities__only_what_the_template_asks_for() -> None:
 @given(template=our.templates(), events=our.events())
 def test_measure_intensities__counts_agree_with_the_gates(template: GatingTemplate, events: ArrayEvents) -> None:
     members = run_plan(compile_plan(template, events.channels, events.spillover), events)
-    table = measure_intensities(members, events, "s")
+    table = measure_intensities(members, events, "s").frame()
     counts = members.counts()
     allowed = {template.id_of(p): c for p, c in counts.items()}
     assert (table["n_events"] <= table["pop_id"].map(allowed)).all()

@@ -131,6 +131,6 @@ def test_status__low_denominator_is_a_flag_only() -> None:
 
 
 def test_resolved_gates__every_gate_with_its_geometry() -> None:
-    table = resolved_gates(gated(nested()), "s")
+    table = resolved_gates(gated(nested()), "s").frame()
     assert table["pop_path"].tolist() == ["A", "A/B", "A/B/C"]
     assert '"bounds":[[100.0,null]]' in table["geometry"][1]

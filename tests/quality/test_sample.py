@@ -11,7 +11,7 @@ from immunoprofile.fcs import read_fcs
 from immunoprofile.gating import GatingTemplate, Quality, apply_template, load_template
 from immunoprofile.quality import check_sample, load_quality_rules, remove_events, survey_events
 from immunoprofile.quality.counts import bead_spread
-from immunoprofile.quality.judge import judge
+from immunoprofile.quality.judge import checks_of, judge
 from immunoprofile.quality.preparation import diagonal, off_diagonal, spillover_in_use
 from immunoprofile.simulation import simulate_cohort
 from immunoprofile.spillover import Spillover
@@ -26,7 +26,7 @@ def gated(tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture(scope="module")
 def checks(gated):
-    return check_sample(*gated, {"sample_id": "s", "hours_to_stain": 3.0, "viability_frac": 0.97})
+    return checks_of(*check_sample(*gated, {"sample_id": "s", "hours_to_stain": 3.0, "viability_frac": 0.97}))
 
 
 def with_quality(members, **handling: str):
@@ -69,7 +69,7 @@ def test_check_sample__every_rule_of_one_sample_is_answered_or_listed(checks) ->
 
 def test_quality__off_looks_at_nothing(gated) -> None:
     members = with_quality(gated[0], time="off", margins="off", doublets="off")
-    found = check_sample(members, gated[1], {"sample_id": "s"}).unanswered.set_index("rule_id")["reason"]
+    found = checks_of(*check_sample(members, gated[1], {"sample_id": "s"})).unanswered.set_index("rule_id")["reason"]
     for rule in ("time_affected", "flow_stopped", "time_order", "margin_events", "singlet_fraction"):
         assert found[rule] == "the template's [quality] turns it off"
 
@@ -81,7 +81,9 @@ def test_remove_events__doublets_leave_every_population(gated) -> None:
     assert cleaned.n_removed == cleaned.removed["doublets"] == 20_000 - singlets
     assert cleaned.members.count("All events") == cleaned.members.count("singlets") == singlets
     assert cleaned.members.counts()["Singlets/Live"] == members.count("live")
-    row = check_sample(cleaned.members, gated[1], {"sample_id": "s"}, cleaned=cleaned).rows.set_index("rule_id")
+    row = checks_of(*check_sample(cleaned.members, gated[1], {"sample_id": "s"}, cleaned=cleaned)).rows.set_index(
+        "rule_id"
+    )
     assert row.loc["events_removed", "value"] == (20_000 - singlets) / 20_000
     assert (
         f"{20_000 - singlets:,} of 20,000 events (doublets {20_000 - singlets:,})"
@@ -142,7 +144,7 @@ def test_bead_spread__is_the_widest_robust_cv_of_the_beads(beaded) -> None:
     values = events.linear()[members.mask("Beads")]
     markers = [c.index for c in events.channels if c.marker in {"CD19", "CD8", "CD16+56"}]
     low, median, high = np.percentile(values[:, markers], (15.8655253931457, 50, 84.1344746068543), axis=0)
-    rows = check_sample(members, events, {"sample_id": "s"}).rows.set_index("rule_id")
+    rows = checks_of(*check_sample(members, events, {"sample_id": "s"})).rows.set_index("rule_id")
     assert rows.loc["bead_spread", "value"] == pytest.approx(((high - low) / (2 * median)).max(), rel=1e-12)
     assert rows.loc["bead_spread", "level"] == "pass"
 

@@ -21,16 +21,16 @@ from immunoprofile.populations import (
     count_populations,
     default_settings,
     describe_states,
-    list_gates,
-    list_intensities,
+    measure_intensities,
     picture_sample,
+    resolved_gates,
     states_at,
 )
 from immunoprofile.quality import (
     RuleSet,
     Survey,
     Watched,
-    ask_sample,
+    check_sample,
     load_quality_rules,
     remove_events,
     spillover_in_use,
@@ -185,7 +185,7 @@ def _tabulate(gated: _Gated, sample: Sample, described: Mapping[str, Any], tabli
     events, replacement, name = gated.events, gated.replacement, sample.sample_id
     cleaned = remove_events(gated.members, events, gated.survey)
     members, given, settings = cleaned.members, tabling.given(sample), tabling.settings
-    rows, unanswered = ask_sample(
+    rows, unanswered = check_sample(
         members,
         events,
         {**described, "hours_to_stain": sample.hours_to_stain, "viability_frac": sample.viability_frac},
@@ -200,13 +200,13 @@ def _tabulate(gated: _Gated, sample: Sample, described: Mapping[str, Any], tabli
         "sample_states": Columns.of_rows(
             SAMPLE_STATES, describe_states(name, states_at(sample.day, given, settings.states))
         ),
-        "gates_resolved": list_gates(members, name),
+        "gates_resolved": resolved_gates(members, name),
         "samples_qc": Columns.of_rows(SAMPLES_QC, [*rows, *gated.of_gates]),
         "checks_unanswered": Columns.of_rows(CHECKS_UNANSWERED, unanswered),
     }
     used, pictures = spillover_in_use(members.plan.template, events, replacement), None
     if not tabling.counts_only:
-        tables["intensities"] = list_intensities(members, events, name, spillover=replacement)
+        tables["intensities"] = measure_intensities(members, events, name, spillover=replacement)
         pictures = picture_sample(members, events, name, spillover=replacement, in_use=used)
     return Profiled(name, Made(tables), fcs_sha256=described["fcs_sha256"], spillover=used, pictures=pictures)
 

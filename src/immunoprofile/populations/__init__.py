@@ -26,14 +26,13 @@ from immunoprofile.populations.settings import (
     load_thresholds,
 )
 from immunoprofile.populations.states import Given, Holding, describe_states, states_at
-from immunoprofile.populations.tabulate import count_populations, list_gates, resolved_gates, tabulate
+from immunoprofile.populations.tabulate import count_populations, resolved_gates, tabulate
 
 if TYPE_CHECKING:
-    from immunoprofile.populations.intensities import list_intensities, measure_intensities
+    from immunoprofile.populations.intensities import measure_intensities
     from immunoprofile.populations.pictures import picture_sample
 
 _LATER = {
-    "list_intensities": "intensities",
     "measure_intensities": "intensities",
     "picture_sample": "pictures",
 }
@@ -55,8 +54,6 @@ __all__ = [
     "describe_states",
     "find_ranges",
     "fmo_marker",
-    "list_gates",
-    "list_intensities",
     "load_ranges",
     "load_settings",
     "load_states",

@@ -19,7 +19,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from immunoprofile.columns import INTENSITIES
@@ -63,7 +62,7 @@ class Stain:
 
 def measure_intensities(
     members: Membership, events: PanelEvents, sample_id: str, *, spillover: Spillover | None = None
-) -> pd.DataFrame:
+) -> Columns:
     """Intensities of the reported populations in the fluorescence markers of the template, or those it asks for.
 
     Parameters
@@ -75,8 +74,8 @@ def measure_intensities(
 
     Returns
     -------
-    DataFrame
-        Columns of `columns.INTENSITIES`; those of FMO controls are NA (`compare_fmo` fills them).
+    Columns
+        Those of `columns.INTENSITIES`; those of FMO controls are NA (`compare_fmo` fills them).
 
     Notes
     -----
@@ -84,13 +83,6 @@ def measure_intensities(
     everything is NA. A marker is compensated as the first gate that looks at it says, or else as the template does.
     Sums run in the order of the file, so the result does not depend on threads.
     """
-    return list_intensities(members, events, sample_id, spillover=spillover).frame()
-
-
-def list_intensities(
-    members: Membership, events: PanelEvents, sample_id: str, *, spillover: Spillover | None = None
-) -> Columns:
-    """The rows of `measure_intensities`, not yet a frame."""
     table, stains = _stains(members.plan.template, events, spillover)
     layout = layout_of(members.plan.template)
     paths = [layout.paths[i] for i in dict.fromkeys(layout.pop.tolist())]

@@ -196,13 +196,8 @@ def _row_ids(layout: Layout, sample_id: Any, template_sha256: str, fcs_sha256: A
     return np.array([digest_of_bytes(text.encode())[:16] for text in texts], dtype=object)
 
 
-def resolved_gates(members: Membership, sample_id: str) -> pd.DataFrame:
+def resolved_gates(members: Membership, sample_id: str) -> Columns:
     """Every gate as it was applied to one sample (columns of `columns.GATES_RESOLVED`)."""
-    return list_gates(members, sample_id).frame()
-
-
-def list_gates(members: Membership, sample_id: str) -> Columns:
-    """The rows of `resolved_gates`, not yet a frame."""
     described = _applied_gates(members.plan)
     return Columns(GATES_RESOLVED, {"sample_id": sample_id, **described}, len(members.plan.gates))
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from immunoprofile.quality.cohort import check_bridges, check_cohort, check_matrices, check_residual_spill
     from immunoprofile.quality.preparation import spillover_in_use
     from immunoprofile.quality.removal import Cleaned, remove_events
-    from immunoprofile.quality.sample import ask_sample, check_sample
+    from immunoprofile.quality.sample import check_sample
     from immunoprofile.quality.shifts import control_shifts
     from immunoprofile.quality.survey import Survey, Watched, survey_events
 
@@ -28,7 +28,6 @@ _LATER = {
     "Cleaned": "removal",
     "Survey": "survey",
     "Watched": "survey",
-    "ask_sample": "sample",
     "check_bridges": "cohort",
     "check_cohort": "cohort",
     "check_matrices": "cohort",
@@ -48,7 +47,6 @@ __all__ = [
     "Survey",
     "Variation",
     "Watched",
-    "ask_sample",
     "check_bridges",
     "check_cohort",
     "check_matrices",

@@ -8,7 +8,7 @@ from typing import Any
 from immunoprofile.fcs import Events
 from immunoprofile.gating import Membership
 from immunoprofile.quality import counts, preparation
-from immunoprofile.quality.judge import Answer, Checks, Measured, ask_all, checks_of
+from immunoprofile.quality.judge import Answer, Measured, ask_all
 from immunoprofile.quality.removal import Cleaned
 from immunoprofile.quality.ruleset import Rule, RuleSet, load_quality_rules
 from immunoprofile.quality.survey import Survey, share_of, survey_events
@@ -24,7 +24,7 @@ def check_sample(
     spillover: Spillover | None = None,
     survey: Survey | None = None,
     cleaned: Cleaned | None = None,
-) -> Checks:
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Apply every rule that one sample can answer by itself.
 
     Parameters
@@ -44,25 +44,9 @@ def check_sample(
 
     Returns
     -------
-    Checks
-        Rows of `columns.SAMPLES_QC` and of `columns.CHECKS_UNANSWERED`.
+    tuple
+        Rows of `columns.SAMPLES_QC` and of `columns.CHECKS_UNANSWERED` (`judge.checks_of` makes frames of them).
     """
-    return checks_of(
-        *ask_sample(members, events, sample, rules=rules, spillover=spillover, survey=survey, cleaned=cleaned)
-    )
-
-
-def ask_sample(
-    members: Membership,
-    events: Events,
-    sample: Mapping[str, Any],
-    *,
-    rules: RuleSet | None = None,
-    spillover: Spillover | None = None,
-    survey: Survey | None = None,
-    cleaned: Cleaned | None = None,
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The rows of `check_sample` one by one: those with a value, and the rules without an answer."""
     rules = rules or load_quality_rules()
     survey = survey or survey_events(members, events, rules)
     matrix = preparation.spillover_in_use(members.plan.template, events, spillover)
