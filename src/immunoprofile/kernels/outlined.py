@@ -65,15 +65,31 @@ def _quick(
 
 
 @part
-def _quick_places(
-    gates: GateArrays, scales: ScaleArrays, gate: int, raw: Array, scratch: Scratch, events: Array
-) -> None:
-    """Places of the events in a map: -1 outside the outline's bounding box in linear units, NaN where unknown."""
-    kx, ky, number = gates.rows[gate, FIRST_DIM], gates.rows[gate, FIRST_DIM] + 1, gates.rows[gate, MAP]
+def _inside_box(gates: GateArrays, gate: int, raw: Array, scratch: Scratch, events: Array) -> int:
+    """Events inside an outline's bounding box in linear units, or of NaN, as the first of `doubtful`; how many."""
+    kx, ky = gates.rows[gate, FIRST_DIM], gates.rows[gate, FIRST_DIM] + 1
     row_x = row_of(raw, scratch.work, gates.dims[kx, SOURCE])
     row_y = row_of(raw, scratch.work, gates.dims[ky, SOURCE])
     low_x, high_x = gates.limits[kx, LOW], gates.limits[kx, HIGH]
     low_y, high_y = gates.limits[ky, LOW], gates.limits[ky, HIGH]
+    found, inside = scratch.doubtful, 0
+    # Without a branch: who is inside is as good as random, and a wrong guess of the processor costs ten such events.
+    for k in range(events.size):
+        x, y = row_x[events[k]], row_y[events[k]]
+        boxed = (x >= low_x) & (not x >= high_x) & (y >= low_y) & (not y >= high_y)
+        found[inside] = k
+        inside += boxed | (x != x) | (y != y)
+    return inside
+
+
+@part
+def _by_quick_places(
+    gates: GateArrays, scales: ScaleArrays, gate: int, raw: Array, scratch: Scratch, events: Array
+) -> int:
+    """`_mapped` for axes of any scale."""
+    kx, ky, number = gates.rows[gate, FIRST_DIM], gates.rows[gate, FIRST_DIM] + 1, gates.rows[gate, MAP]
+    row_x = row_of(raw, scratch.work, gates.dims[kx, SOURCE])
+    row_y = row_of(raw, scratch.work, gates.dims[ky, SOURCE])
     sx, sy, p = gates.dims[kx, SCALE], gates.dims[ky, SCALE], scales.numbers
     affine_x, affine_y = scales.rows[sx, CODE] <= LINEAR, scales.rows[sy, CODE] <= LINEAR
     shift_x, factor_x, clip_x, top_x = p[sx, 1], p[sx, 2], p[sx, CLIP_LOW], p[sx, CLIP_HIGH]
@@ -81,36 +97,46 @@ def _quick_places(
     number_x, number_y = scales.rows[sx, QUICK], scales.rows[sy, QUICK]
     first_x, first_y = scales.rows[sx, QUICK_FIRST], scales.rows[sy, QUICK_FIRST]
     x0, y0, per_x, per_y = gates.map_places[number]
-    xs, ys, quick = scratch.points[0], scratch.points[1], scales.quick
-    for k in range(events.size):
+    cells, quick, states, doubtful = gates.maps[number], scales.quick, scratch.states, scratch.doubtful
+    inside = _inside_box(gates, gate, raw, scratch, events)
+    states[: events.size] = 0
+    undecided = 0
+    for j in range(inside):
+        k = doubtful[j]
         x, y = row_x[events[k]], row_y[events[k]]
-        if x >= low_x and not x >= high_x and y >= low_y and not y >= high_y:
-            xs[k] = (_quick(affine_x, shift_x, factor_x, clip_x, top_x, quick, number_x, first_x, x) - x0) * per_x
-            ys[k] = (_quick(affine_y, shift_y, factor_y, clip_y, top_y, quick, number_y, first_y, y) - y0) * per_y
-        else:
-            xs[k] = math.nan if x != x or y != y else -1.0
-            ys[k] = 0.0
+        # NaN on an affine axis must not be clipped to a number.
+        missing = x != x or y != y
+        x = (_quick(affine_x, shift_x, factor_x, clip_x, top_x, quick, number_x, first_x, x) - x0) * per_x
+        y = (_quick(affine_y, shift_y, factor_y, clip_y, top_y, quick, number_y, first_y, y) - y0) * per_y
+        state = 2 if missing else _state(cells, x, y)
+        states[k] = state
+        # No further than what was read already.
+        doubtful[undecided] = k
+        undecided += state == 2
+    return undecided
+
+
+@part
+def _state(cells: Array, x: float, y: float) -> int:
+    """What a map says of a place in it: 0 outside its cells, 2 where the place is NaN."""
+    if x >= 0.0 and y >= 0.0 and x < cells.shape[0] and y < cells.shape[1]:
+        return int(cells[np.uint64(x), np.uint64(y)])
+    return 2 if x != x or y != y else 0
 
 
 @part
 def _mapped(gates: GateArrays, scales: ScaleArrays, gate: int, raw: Array, scratch: Scratch, events: Array) -> int:
-    """States of the events by the cells of a gate's map; how many are left undecided."""
+    """States of the events by the cells of a gate's map; how many are left undecided, the first of `doubtful`."""
     affine = True
     for dim in range(gates.rows[gate, FIRST_DIM], gates.rows[gate + 1, FIRST_DIM]):
         affine = affine and scales.rows[gates.dims[dim, SCALE], CODE] <= LINEAR
-    if affine:
-        _affine_places(gates, scales, gate, raw, scratch, events)
-    else:
-        _quick_places(gates, scales, gate, raw, scratch, events)
+    if not affine:
+        return _by_quick_places(gates, scales, gate, raw, scratch, events)
+    _affine_places(gates, scales, gate, raw, scratch, events)
     states, doubtful, cells = scratch.states, scratch.doubtful, gates.maps[gates.rows[gate, MAP]]
     xs, ys, undecided = scratch.points[0], scratch.points[1], 0
     for k in range(events.size):
-        x, y = xs[k], ys[k]
-        state = 0
-        if x >= 0.0 and y >= 0.0 and x < cells.shape[0] and y < cells.shape[1]:
-            state = cells[np.uint64(x), np.uint64(y)]
-        elif x != x or y != y:
-            state = 2
+        state = _state(cells, xs[k], ys[k])
         states[k] = state
         doubtful[undecided] = k
         undecided += state == 2
