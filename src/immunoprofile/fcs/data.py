@@ -28,6 +28,7 @@ _CHUNK_EVENTS = 16_384  # some 1 MB of 18 float32 channels: large reads, and sti
 _SMALL_CHUNK_EVENTS = 4_096
 _WORTH_THREADS = 2_000_000  # values; below, starting threads costs what they save
 _MOST_THREADS = 4  # memory is the limit, not arithmetic
+_IDENTITY = Scaling()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,10 @@ def _walk_matrix(
     from immunoprofile.kernels.decoding import spread_rows
 
     wanted, matrix = np.array(columns, dtype=np.int64), None
-    scaled = [(i, place.scalings[j]) for i, j in enumerate(columns) if not place.scalings[j].changes_nothing]
+    # Dividing and multiplying is done in passing; logarithms are not.
+    scaled = [(i, place.scalings[j]) for i, j in enumerate(columns) if place.scalings[j].decades > 0]
+    passed = [_IDENTITY if place.scalings[j].decades > 0 else place.scalings[j] for j in columns]
+    gains, steps = np.array([s.gain for s in passed]), np.array([s.step for s in passed])
     for first, views in _walk_views(place, (0,), per_read, start, stop):
         # The buffer is one for the whole walk, so its view is.
         matrix = _rows_of(views[0], place.layout, len(views[0])) if matrix is None else matrix
@@ -96,7 +100,7 @@ def _walk_matrix(
         for low in range(0, n, size):
             part = stored[low : low + size]
             block = flat[: len(columns) * len(part)].reshape(len(columns), len(part))
-            spread_rows(part, wanted, block)
+            spread_rows(part, wanted, gains, steps, block)
             _scale_rows(block, scaled)
             yield first + low, block
 

@@ -9,8 +9,8 @@ _TILE = 256
 
 
 @kernel
-def spread_rows(stored: Array, places: Array, out: Array) -> None:
-    """Channels of some events as float64.
+def spread_rows(stored: Array, places: Array, gains: Array, steps: Array, out: Array) -> None:
+    """Channels of some events as float64, each divided by its gain and multiplied by its step.
 
     Parameters
     ----------
@@ -18,6 +18,8 @@ def spread_rows(stored: Array, places: Array, out: Array) -> None:
         Numbers of events as they lie in the file.
     places : (n_channels,)
         Columns of `stored` that are wanted.
+    gains, steps : (n_channels,)
+        Mostly 1.
     out : (n_channels, n) float64
     """
     n = out.shape[1]
@@ -26,5 +28,10 @@ def spread_rows(stored: Array, places: Array, out: Array) -> None:
         for c in range(places.size):
             # Slices: without them the compiler checks both bounds of every number.
             column, row = stored[first:last, places[c]], out[c, first:last]
-            for i in range(row.size):
-                row[i] = column[i]
+            gain, step = gains[c], steps[c]
+            if gain == 1.0 and step == 1.0:
+                for i in range(row.size):
+                    row[i] = column[i]
+            else:
+                for i in range(row.size):
+                    row[i] = column[i] / gain * step
