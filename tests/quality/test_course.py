@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from immunoprofile.gating import Quality, load_template
-from immunoprofile.kernels.quality import begin_bins, count_bits, count_block
+from immunoprofile.kernels.quality import begin_bins, count_bits, count_block, may_drift
 from immunoprofile.quality import load_quality_rules, survey_events
 from immunoprofile.quality.clock import read_clock, read_flow
 from immunoprofile.quality.removal import outlying_ratio, remove_events
@@ -280,6 +280,46 @@ def test_count_bits__is_its_plain_twin(n_bits: int, n: int, seed: int) -> None:
     chosen, counts = rng.random(n) < 0.5, np.zeros(n_bits, dtype=np.int64)
     count_bits(words, chosen, counts)
     assert np.array_equal(counts, bits[:, chosen].sum(axis=1))
+
+
+def largest_split(counts: np.ndarray, n_ends: int) -> float:
+    """Standard errors of the largest difference of a cumulative share, bin after bin: the plain twin."""
+    sizes, below = counts[:, 0].sum(axis=1), counts.cumsum(axis=2)[:, :, :-1]
+    share = below.sum(axis=0) / sizes.sum()
+    variance = share * (1 - share)
+    largest = 0.0
+    for at in range(n_ends, len(counts) - n_ends + 1):
+        left, right = sizes[:at].sum(), sizes[at:].sum()
+        gap = below[:at].sum(axis=0) / left - below[at:].sum(axis=0) / right
+        errors = np.abs(gap)[variance >= 0.01] / np.sqrt(variance[variance >= 0.01] * (1 / left + 1 / right))
+        largest = max(largest, errors.max(initial=0.0))
+    return largest
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.integers(1, 60), st.integers(1, 4), st.floats(0, 0.4), st.integers(0, 10_000))
+def test_may_drift__is_true_where_a_split_passes_the_limit_and_only_there(bins, channels, shift, seed) -> None:
+    rng = np.random.default_rng(seed)
+    chances = np.full((bins, channels, 6), 1 / 6)
+    chances[rng.integers(bins) :, rng.integers(channels)] += np.array([-1, 0, 0, 0, 0, 1]) * shift / 6
+    counts = np.array([rng.multinomial(120 + b % 2, of_bin) for b, of_bin in enumerate(chances)])
+    room = np.empty((2, channels, 5))
+    largest = largest_split(counts, 3)
+    if largest == 0:
+        assert not may_drift(counts, 3, 0.01, 1e-6, *room)
+    else:
+        assert may_drift(counts, 3, 0.01, largest * (1 - 1e-9), *room)
+        assert not may_drift(counts, 3, 0.01, largest * (1 + 1e-9), *room)
+    if not may_drift(counts, 3, 0.01, 6.0 * 0.999, *room):
+        assert not find_drift(counts, 6.0, 0.0).odd.any()
+
+
+def test_may_drift__does_not_know_where_a_channel_has_no_number() -> None:
+    counts = np.full((40, 2, 6), 20)
+    room = np.empty((2, 2, 5))
+    assert not may_drift(counts, 3, 0.01, 6.0, *room)
+    counts[7, 1, 2] -= 1
+    assert may_drift(counts, 3, 0.01, 6.0, *room)
 
 
 def test_find_drift__false_alarms_are_rarer_than_one_in_a_thousand_files() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from immunoprofile.kernels.accelerate import Array, kernel, part
@@ -75,6 +77,59 @@ def _mark_ends(row: Array, low: float, high: float, at_margin: Array) -> None:
     for i in range(row.size):
         if row[i] <= low or row[i] >= high:
             at_margin[i] = 1
+
+
+@kernel
+def may_drift(counts: Array, n_ends: int, flat: float, limit: float, shares: Array, below: Array) -> bool:
+    """May a cumulative share before some bin differ from that behind it by `limit` standard errors?
+
+    Parameters
+    ----------
+    counts : (n_bins, n_channels, n_cuts + 1) int64
+        Events of each bin between the cuts of each channel.
+    n_ends
+        Bins that each side holds at least.
+    flat
+        Shares of less variance tell nothing.
+    shares, below : (n_channels, n_cuts)
+        Room to work in.
+
+    Returns
+    -------
+    bool
+        True also where channels do not know all events: somebody else has to look then.
+    """
+    n_bins, n_channels, n_parts = counts.shape
+    n = 0
+    shares[:] = 0.0
+    for b in range(n_bins):
+        size = counts[b, 0].sum()
+        n += size
+        for c in range(n_channels):
+            total = 0
+            for k in range(n_parts - 1):
+                total += counts[b, c, k]
+                shares[c, k] += total
+            if size == 0 or total + counts[b, c, n_parts - 1] != size:
+                return True
+    shares /= n
+    below[:] = 0.0
+    before = 0
+    for b in range(n_bins - n_ends):
+        before += counts[b, 0].sum()
+        # Standard error of a difference of shares, over the deviation of one event, times the events on both sides.
+        largest = limit * math.sqrt(before / n * (n - before))
+        for c in range(n_channels):
+            total = 0
+            for k in range(n_parts - 1):
+                total += counts[b, c, k]
+                below[c, k] += total
+                share = shares[c, k]
+                variance = share * (1 - share)
+                beyond = abs(below[c, k] - share * before) > largest * math.sqrt(variance)
+                if beyond and variance >= flat and b + 1 >= n_ends:
+                    return True
+    return False
 
 
 @kernel

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,14 +52,15 @@ def read_clock(time: NDArray[np.float64]) -> Clock | str:
     """
     if time.size < MIN_EVENTS:
         return f"fewer than {MIN_EVENTS:,} events"
-    if not np.isfinite(time).all():
+    # NaN is the least and the largest of values that it is among.
+    least, most = float(time.min()), float(time.max())
+    if not (math.isfinite(least) and math.isfinite(most)):
         return "the time channel holds values that are no numbers"
-    span = float(time.max() - time.min())
+    span = most - least
     if span == 0:
         return "the time channel never changes"
     steps = np.diff(time)
-    back = steps < 0
-    n_back = int(back.sum())
+    n_back = int(np.count_nonzero(steps < 0))
     order: NDArray[np.intp] | None = None
     if n_back:
         restarts = np.flatnonzero(steps < -span / 2)
@@ -69,7 +71,8 @@ def read_clock(time: NDArray[np.float64]) -> Clock | str:
             order = np.argsort(time, kind="stable")
             time = time[order]
         steps = np.diff(time)
-    resolution = float(steps[steps > 0].min())
+    shortest = float(steps.min())
+    resolution = shortest if shortest > 0 else float(steps[steps > 0].min())
     if (time[-1] - time[0]) / resolution < _MIN_STEPS:
         return f"the time channel has fewer than {_MIN_STEPS} steps"
     return Clock(time, order, n_back, resolution)

@@ -8,9 +8,13 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from immunoprofile.kernels.quality import may_drift
+
 _MIN_BINS = 3
 """A segment holds at least so many bins: shorter ones are noise, or the rate tells them."""
 _MAX_SEGMENTS = 40
+_SURELY = 0.999
+"""Part of a limit that a quick look must not pass: it rounds otherwise, in the tenth digit."""
 _FLAT = 0.01
 """A cut with less than this variance of its share tells nothing: nearly all events lie on one side."""
 
@@ -59,12 +63,12 @@ def find_drift(counts: NDArray[np.int64], split_z: float, effect: float) -> Drif
     1974;30:507-512 (binary segmentation).
     """
     nothing = Drift(np.zeros(counts.shape[0], np.bool_), 0.0, -1)
+    # Limits only grow with the noise: where none is passed without, as in most files, the noise need not be known.
+    shares, below = np.empty((2, counts.shape[1], counts.shape[2] - 1))
+    if not counts.size or not may_drift(counts, _MIN_BINS, _FLAT, _SURELY * split_z, shares, below):
+        return nothing
     deviations, sizes, channels = standardise(counts)
     if deviations.shape[1] == 0 or counts.shape[0] < 2 * _MIN_BINS:
-        return nothing
-    # Limits only grow with the noise: where none is passed without, the noise need not be known.
-    plain = np.full(deviations.shape[1], split_z)
-    if len(_segment(deviations, sizes, plain)) == 2:
         return nothing
     edges = _segment(deviations, sizes, split_z * _excess(deviations, sizes))
     if len(edges) == 2:
