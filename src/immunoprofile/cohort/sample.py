@@ -11,7 +11,7 @@ from immunoprofile.cohort.described import describe_failure, describe_sample
 from immunoprofile.cohort.store import Kept, Made
 from immunoprofile.columns import CHECKS_UNANSWERED, SAMPLE_STATES, SAMPLES_QC
 from immunoprofile.errors import ImmunoprofileError, InputError, OutputError
-from immunoprofile.fcs import Events, Strictness, access_error, read_fcs, read_fcs_datasets
+from immunoprofile.fcs import DigestedEvents, Events, Strictness, access_error, read_fcs, read_fcs_datasets
 from immunoprofile.gating import GatingTemplate, Membership, Plan, compile_plan, run_plan
 from immunoprofile.gating.automatic import Resolved, check_gates
 from immunoprofile.populations import (
@@ -137,11 +137,10 @@ def profile_sample(
     stage = "read"
     try:
         events = read_sample(sample, strictness)
-        digest = tabling.fcs_sha256 or events.sha256
         stage = "gate"
-        gated = _gate(sample, template, plans, events, tabling.rules, settled, threads)
+        gated = _gate(sample, template, plans, events, tabling, settled, threads)
         stage = "tabulate"
-        return _tabulate(gated, sample, describe_sample(sample, study_id, digest), tabling)
+        return _tabulate(gated, sample, describe_sample(sample, study_id, gated.fcs_sha256), tabling)
     except OutputError:
         raise
     except (ImmunoprofileError, OSError) as error:
@@ -161,6 +160,7 @@ class _Gated:
     replacement: Spillover | None
     survey: Survey
     of_gates: list[dict[str, Any]]
+    fcs_sha256: str
 
 
 def _gate(
@@ -168,17 +168,19 @@ def _gate(
     template: GatingTemplate,
     plans: Plans,
     events: Events,
-    rules: RuleSet,
+    tabling: Tabling,
     settled: Resolved | None,
     threads: int,
 ) -> _Gated:
     replacement = None if sample.spillover is None else read_spillover(sample.spillover)
     plan = plans.plan(template, events, replacement)
-    # One walk through the file gates it and follows its acquisition.
-    watched = Watched(plan, events, rules)
+    # One walk through the file gates it, follows its acquisition, and digests it where nobody has done so.
+    digested = DigestedEvents(events)
+    watched = Watched(plan, digested if tabling.fcs_sha256 is None else events, tabling.rules)
     members = run_plan(plan, watched, threads=threads)
     of_gates = [] if settled is None else check_settled(settled, sample.sample_id, members, events, replacement)
-    return _Gated(events, members, replacement, watched.survey(), of_gates)
+    sha256 = tabling.fcs_sha256 or digested.sha256
+    return _Gated(events, members, replacement, watched.survey(), of_gates, sha256)
 
 
 def _tabulate(gated: _Gated, sample: Sample, described: Mapping[str, Any], tabling: Tabling) -> Profiled:

@@ -19,7 +19,7 @@ from immunoprofile.cohort.memory import keep_freed_memory
 from immunoprofile.cohort.sample import Plans, Profiled, Tabling, profile_sample
 from immunoprofile.cohort.schedule import Crew, do_tasks
 from immunoprofile.cohort.store import Kept, Made, Store
-from immunoprofile.cohort.workplace import FileState, Workplace, digested, state_of
+from immunoprofile.cohort.workplace import FileState, Workplace, at_rest, digested, state_of
 from immunoprofile.errors import FcsAccessError, FcsError, ImmunoprofileError, OutputError
 from immunoprofile.fcs import FcsFile, RemoteFile, Strictness, access_error, digest_of_fcs
 from immunoprofile.gating import GatingTemplate
@@ -112,12 +112,15 @@ class Worker:
     ----------
     private
         Errors name no folder, since others than who started the run may read them: a cluster keeps them in its logs.
+    begun_anew
+        No result is kept from an earlier run, so that a file's digest is not needed before it is gated.
     """
 
     setting: Setting
     folder: Path | None
     threads: int
     private: bool = False
+    begun_anew: bool = False
 
     def __repr__(self) -> str:
         """Short, and without its folder."""
@@ -146,6 +149,26 @@ class Worker:
             return _failed(task, problem)
 
     def _once(self, task: Task) -> Done:
+        done = self._in_one_walk(task) if self.begun_anew else None
+        return self._by_key(task) if done is None else done
+
+    def _in_one_walk(self, task: Task) -> Done | None:
+        """The same as `_by_key`, reading the file once for its digest and its gates; None where that cannot be."""
+        file = task.sample.file
+        if isinstance(file, RemoteFile) or task.sample.spillover or task.known or task.pinned is not None:
+            return None
+        try:
+            state = at_rest(file, state_of(file))
+        except OSError:
+            return None
+        profiled = self._profile(task)
+        if profiled.failure is not None or profiled.fcs_sha256 is None:
+            return None
+        check_same(file, state)
+        state = replace(state, sha256=profiled.fcs_sha256)
+        return self._kept(profiled, state, task.key(self.setting.digest, state.sha256))
+
+    def _by_key(self, task: Task) -> Done:
         try:
             state, key = self._key(task)
         except (OSError, ImmunoprofileError):
@@ -166,9 +189,13 @@ class Worker:
         check_same(task.sample.file, state)
         if not self._has_key(task, state, key):
             raise _changed(task.sample.file, "is compensated by a matrix that changed while it was worked on")
-        if store is not None and isinstance(profiled.tables, Made) and profiled.failure is None:
+        return self._kept(profiled, state, key)
+
+    def _kept(self, profiled: Profiled, state: FileState, key: str) -> Done:
+        if self.folder is not None and isinstance(profiled.tables, Made) and profiled.failure is None:
             # What goes back is small: where the tables are, not the tables.
-            profiled = replace(profiled, tables=store.save(key, _facts(profiled), profiled.tables))
+            kept = Store(self.folder).save(key, _facts(profiled), profiled.tables)
+            profiled = replace(profiled, tables=kept)
         return Done(self._drawn(profiled), state)
 
     def _key(self, task: Task) -> tuple[FileState, str]:
@@ -320,7 +347,8 @@ def do_samples(tasks: Sequence[Task], setting: Setting, hands: Hands) -> list[Pr
     place = hands.place
     # Workers on other machines work elsewhere: no path may be relative.
     private = hands.executor is not None and place is not None and place.private
-    worker = Worker(setting, None if place is None else place.folder.absolute(), threads, private)
+    folder = None if place is None else place.folder.absolute()
+    worker = Worker(setting, folder, threads, private, begun_anew=place is None or place.begun_anew)
     crew = Crew(worker, _give_up, hands.n_workers, hands.workers, hands.executor)
     if place is not None:
         tasks = [_known(t, place) for t in tasks]

@@ -125,6 +125,10 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self._folder = folder / WORK / "samples"
 
+    def is_new(self) -> bool:
+        """Was nothing ever kept here?"""
+        return not self._folder.exists()
+
     def path(self, key: str) -> Path:
         """Where the result of a key lies."""
         return self._folder / key[:2] / f"{key}.result"

@@ -75,11 +75,17 @@ def digested(path: FcsFile, known: FileState | None) -> FileState:
     now = state_of(path)
     if known is not None and known.sha256 and known.same(now):
         return known
-    return replace(_at_rest(path, now), sha256=digest_of_fcs(path))
+    return replace(at_rest(path, now), sha256=digest_of_fcs(path))
 
 
-def _at_rest(path: FcsFile, now: FileState) -> FileState:
-    """The state of a file whose last change is a tick old, so that the next one carries another time."""
+def at_rest(path: FcsFile, now: FileState) -> FileState:
+    """The state of a file whose last change is a tick old, so that the next one carries another time.
+
+    Raises
+    ------
+    OSError, FcsError
+        It cannot be looked at.
+    """
     for _ in range(_TRIES):
         age = time.time_ns() - now.changed_ns
         if not 0 <= age < _TICK_NS:
@@ -97,6 +103,8 @@ class Workplace:
     ----------
     private
         Nothing is written that says where files lie, when they were made, or on which machine: `files` is not kept.
+    begun_anew
+        No result was kept here when the run began, so that none need be looked for.
     """
 
     folder: Path
@@ -104,6 +112,7 @@ class Workplace:
     journal: Journal
     files: dict[str, FileState] = field(default_factory=dict)
     private: bool = False
+    begun_anew: bool = False
     _pinned: dict[str, str] = field(default_factory=dict)
 
     def known(self, path: FcsFile) -> FileState | None:
@@ -143,7 +152,8 @@ def _name(path: FcsFile) -> str:
 
 def view_workplace(folder: Path) -> Workplace:
     """What lies in a results folder, to look at: nothing is locked and nothing is written."""
-    return Workplace(folder, Store(folder), Journal(folder), _read_files(folder / WORK / _FILES))
+    store = Store(folder)
+    return Workplace(folder, store, Journal(folder), _read_files(folder / WORK / _FILES), begun_anew=store.is_new())
 
 
 @contextlib.contextmanager

@@ -5,7 +5,8 @@ A file is opened (`source`), its HEADER says where TEXT is (`header`, `segments`
 matrix (`spilltext`) and facts of the acquisition (`acquisition`). Where DATA lies is proved, not believed (`offsets`),
 and what stands before and after it is looked at (`datasets`, `checksum`). DATA itself waits in the file and is decoded
 chunk by chunk (`data`, `events`; `digits` where it is written as text). `reader` tells this in order. A file that is
-named by its URL is copied first (`remote`).
+named by its URL is copied first (`remote`). Whoever needs the file's digest beside its events reads it once for
+both (`digested`).
 
 Whatever is odd becomes a `Finding` (`findings`) with a stable code from one `catalogue`; whatever leaves the
 values in doubt is refused with an `FcsError`. `writer` writes files that this reader, and others, read back exactly.
@@ -14,6 +15,7 @@ values in doubt is refused with an `FcsError`. `writer` writes files that this r
 from immunoprofile.fcs.acquisition import Acquisition
 from immunoprofile.fcs.catalogue import ERRORS, FINDINGS, PASSING
 from immunoprofile.fcs.channels import Channel
+from immunoprofile.fcs.digested import DigestedEvents
 from immunoprofile.fcs.events import Events
 from immunoprofile.fcs.findings import Finding, Strictness
 from immunoprofile.fcs.reader import read_fcs, read_fcs_datasets
@@ -28,6 +30,7 @@ __all__ = [
     "Acquisition",
     "Channel",
     "ChannelSpec",
+    "DigestedEvents",
     "Events",
     "FcsFile",
     "Finding",

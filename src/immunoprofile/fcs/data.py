@@ -22,7 +22,7 @@ from immunoprofile.fcs.channels import Scaling
 from immunoprofile.fcs.digits import read_digits, walk_free_numbers
 from immunoprofile.fcs.findings import Inspection, Strictness
 from immunoprofile.fcs.layout import EXACT_IN_FLOAT64, Column, Layout
-from immunoprofile.fcs.source import Source, check_unchanged, read_exactly, reopen_source
+from immunoprofile.fcs.source import PassingDigest, Source, check_unchanged, read_exactly, reopen_source
 
 _CHUNK_EVENTS = 16_384  # some 1 MB of 18 float32 channels: large reads, and still within a core's cache
 _SMALL_CHUNK_EVENTS = 4_096
@@ -54,16 +54,23 @@ class DataPlace:
 
 
 def walk_linear_blocks(
-    place: DataPlace, columns: Sequence[int], size: int, start: int, stop: int
+    place: DataPlace, columns: Sequence[int], size: int, start: int, stop: int, passed: PassingDigest | None = None
 ) -> Iterator[tuple[int, NDArray[np.float64]]]:
-    """Linear values of some channels, block after block; see `Events.linear_blocks`."""
+    """Linear values of some channels, block after block; see `Events.linear_blocks`.
+
+    Parameters
+    ----------
+    passed
+        Takes the file's bytes where they are read in their order, from the first event to the last.
+    """
     size = max(1, min(size, stop - start))
-    per_read = max(1, _CHUNK_EVENTS // size) * size
+    # What is digested is looked at twice, and is to be in the cache the second time too.
+    per_read = max(1, (_CHUNK_EVENTS if passed is None else _SMALL_CHUNK_EVENTS) // size) * size
     flat = np.empty(len(columns) * size, dtype=np.float64)
     if columns and place.layout.is_matrix:
-        yield from _walk_matrix(place, columns, size, per_read, start, stop, flat)
+        yield from _walk_matrix(place, columns, size, per_read, start, stop, flat, passed)
         return
-    for first, views in _walk_views(place, columns, per_read, start, stop):
+    for first, views in _walk_views(place, columns, per_read, start, stop, passed):
         n = min(per_read, stop - first)
         for low in range(0, n, size):
             high = min(low + size, n)
@@ -82,6 +89,7 @@ def _walk_matrix(
     start: int,
     stop: int,
     flat: NDArray[np.float64],
+    passed: PassingDigest | None,
 ) -> Iterator[tuple[int, NDArray[np.float64]]]:
     """`walk_linear_blocks` where all numbers are of one type: a chunk is a matrix that is turned about in tiles."""
     # Here and not above: whoever only looks at TEXT waits for no compiler.
@@ -90,9 +98,9 @@ def _walk_matrix(
     wanted, matrix = np.array(columns, dtype=np.int64), None
     # Dividing and multiplying is done in passing; logarithms are not.
     scaled = [(i, place.scalings[j]) for i, j in enumerate(columns) if place.scalings[j].decades > 0]
-    passed = [_IDENTITY if place.scalings[j].decades > 0 else place.scalings[j] for j in columns]
-    gains, steps = np.array([s.gain for s in passed]), np.array([s.step for s in passed])
-    for first, views in _walk_views(place, (0,), per_read, start, stop):
+    linear = [_IDENTITY if place.scalings[j].decades > 0 else place.scalings[j] for j in columns]
+    gains, steps = np.array([s.gain for s in linear]), np.array([s.step for s in linear])
+    for first, views in _walk_views(place, (0,), per_read, start, stop, passed):
         # The buffer is one for the whole walk, so its view is.
         matrix = _rows_of(views[0], place.layout, len(views[0])) if matrix is None else matrix
         n = min(per_read, stop - first)
@@ -215,7 +223,12 @@ def common_dtype(place: DataPlace) -> np.dtype[np.generic]:
 
 
 def _walk_views(
-    place: DataPlace, columns: Sequence[int], per_read: int, start: int, stop: int
+    place: DataPlace,
+    columns: Sequence[int],
+    per_read: int,
+    start: int,
+    stop: int,
+    passed: PassingDigest | None = None,
 ) -> Iterator[tuple[int, list[NDArray[np.generic]]]]:
     """Chunks of `per_read` events: the first event, and a view a channel, with the events along its first axis.
 
@@ -226,27 +239,42 @@ def _walk_views(
     with stream:
         if start >= stop or not columns:
             return
-        walk = _walk_free_text if place.layout.as_text and not place.layout.row_bytes else _walk_rows
-        yield from walk(stream, place, columns, per_read, start, stop)
+        if place.layout.as_text and not place.layout.row_bytes:
+            yield from _walk_free_text(stream, place, columns, per_read, start, stop)
+        else:
+            yield from _walk_rows(stream, place, columns, per_read, start, stop, passed)
         check_unchanged(stream, place.source)
 
 
 def _walk_rows(
-    stream: FileIO, place: DataPlace, columns: Sequence[int], per_read: int, start: int, stop: int
+    stream: FileIO,
+    place: DataPlace,
+    columns: Sequence[int],
+    per_read: int,
+    start: int,
+    stop: int,
+    passed: PassingDigest | None,
 ) -> Iterator[tuple[int, list[NDArray[np.generic]]]]:
     width = place.layout.row_bytes
     count = min(per_read, stop - start)
     buffer = bytearray(count * width)
     views = [_view(buffer, place, j, count) for j in columns]
+    if passed is not None:
+        passed.read_up_to(stream, place.source, place.begin)
     for first in range(start, stop, per_read):
         n = min(per_read, stop - first)
         at = place.begin + first * width
-        read_exactly(stream, place.source, at, memoryview(buffer)[: n * width])
+        piece = memoryview(buffer)[: n * width]
+        read_exactly(stream, place.source, at, piece)
+        if passed is not None:
+            passed.take(piece)
         if place.layout.as_text:
             places = [at + place.layout.columns[j].offset for j in columns]
             yield first, [_read_text(place, v[:n], p) for v, p in zip(views, places, strict=True)]
         else:
             yield first, views
+    if passed is not None:
+        passed.end(stream, place.source)
 
 
 def _view(buffer: bytearray, place: DataPlace, index: int, count: int) -> NDArray[np.generic]:

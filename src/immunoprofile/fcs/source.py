@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from immunoprofile.provenance import digest_of_file
 
 # O_NONBLOCK keeps a FIFO without a writer from blocking open(); O_BINARY matters on Windows only.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+_PIECE = 262_144
+"""Bytes digested at a time: they stay in a core's cache."""
 
 _CODES = {errno.ENOENT: "FCS-MISSING", errno.ENOTDIR: "FCS-MISSING", errno.EACCES: "FCS-PERMISSION"}
 _SENTENCES = {"FCS-MISSING": "file does not exist", "FCS-PERMISSION": "no permission to read this file"}
@@ -148,6 +152,43 @@ def read_exactly(stream: FileIO, source: Source, offset: int, target: memoryview
     """
     if _fill(stream, source, offset, target) < len(target):
         raise _shrank(source.path, f"byte {offset}", "file shrank while it was read")
+
+
+class PassingDigest:
+    """SHA-256 of a file whose bytes pass by in their order; those that nobody asks for are read here."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self._n_passed = 0
+        self.begun = False
+        self.sha256: str | None = None
+        """Of the whole file, in hexadecimal; None until its last byte passed."""
+
+    def read_up_to(self, stream: FileIO, source: Source, end: int) -> None:
+        """Digest what lies between the last bytes that passed and byte `end`."""
+        self.begun = True
+        buffer = memoryview(bytearray(min(_PIECE, end - self._n_passed)))
+        while self._n_passed < end:
+            piece = buffer[: min(_PIECE, end - self._n_passed)]
+            read_exactly(stream, source, self._n_passed, piece)
+            self.take(piece)
+
+    def take(self, piece: memoryview) -> None:
+        """Digest the next bytes of the file."""
+        self._hash.update(piece)
+        self._n_passed += len(piece)
+
+    def end(self, stream: FileIO, source: Source) -> None:
+        """Digest what is left of the file.
+
+        Raises
+        ------
+        FcsAccessError, FcsTruncatedError
+            It changed while its bytes passed.
+        """
+        self.read_up_to(stream, source, source.size)
+        check_unchanged(stream, source)
+        self.sha256 = self._hash.hexdigest()
 
 
 def _shrank(path: FcsFile, where: str, what: str) -> FcsTruncatedError:

@@ -1,0 +1,76 @@
+"""A file digested while its events are walked through: its digest, and the same blocks, whatever its layout."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from immunoprofile.errors import FcsError
+from immunoprofile.fcs import DigestedEvents, Events, Strictness, read_fcs, read_fcs_datasets
+from immunoprofile.selftest.zoo import ZooFile
+from immunoprofile.selftest.zoo_valid import valid_files
+
+
+def blocks(source: Events | DigestedEvents, size: int, **span: int) -> list[tuple[int, np.ndarray]]:
+    columns = range(len(source.channels))
+    return [(first, block.copy()) for first, block in source.linear_blocks(columns, size, **span)]
+
+
+@pytest.mark.parametrize("file", list(valid_files()), ids=lambda file: file.name)
+def test_digested__every_layout_of_the_zoo(file: ZooFile, tmp_path: Path) -> None:
+    path = tmp_path / "sample.fcs"
+    path.write_bytes(file.raw)
+    for events in read_fcs_datasets(path, strictness=Strictness.SALVAGE):
+        for size in (1, 3, 4096):
+            digested = DigestedEvents(events)
+            try:
+                plain = blocks(events, size)
+            except FcsError:  # whole numbers without a float64 of their own
+                continue
+            for (first, block), (begin, expected) in zip(blocks(digested, size), plain, strict=True):
+                assert first == begin
+                np.testing.assert_array_equal(block, expected)
+            assert digested.sha256 == hashlib.sha256(file.raw).hexdigest()
+
+
+@pytest.fixture
+def events(fcs) -> Events:
+    return read_fcs(fcs(bytes(range(200)) * 20))
+
+
+def test_digested__the_file_is_read_once(events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
+    digested = DigestedEvents(events)
+    blocks(digested, 64)
+    expected = hashlib.sha256(Path(str(events.path)).read_bytes()).hexdigest()
+    Path(str(events.path)).unlink()
+    assert digested.sha256 == expected
+
+
+@pytest.mark.parametrize("walk", ["none", "a part", "its parts", "given up", "twice", "again after it was given up"])
+def test_digested__what_was_not_walked_is_read(walk: str, events: Events) -> None:
+    digested, n = DigestedEvents(events), events.n_events
+    if walk in {"a part", "its parts"}:
+        blocks(digested, 16, stop=n // 2)
+    if walk == "its parts":
+        blocks(digested, 16, start=n // 2)
+    if walk in {"given up", "again after it was given up"}:
+        next(iter(digested.linear_blocks([0], 16)))
+    if walk in {"twice", "again after it was given up"}:
+        blocks(digested, 16)
+        blocks(digested, 16)
+    assert digested.sha256 == hashlib.sha256(Path(str(events.path)).read_bytes()).hexdigest()
+
+
+def test_digested__a_file_that_changes_meanwhile_is_refused(events: Events) -> None:
+    digested = DigestedEvents(events)
+    path = Path(str(events.path))
+    walk = iter(digested.linear_blocks([0], 16))
+    next(walk)
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(FcsError, match="changed"):
+        list(walk)
+    with pytest.raises(FcsError, match="changed"):
+        assert digested.sha256
