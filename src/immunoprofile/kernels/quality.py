@@ -11,7 +11,15 @@ from immunoprofile.kernels.accelerate import Array, kernel, part
 
 @kernel
 def count_block(
-    block: Array, bins: Array, cuts: Array, low: Array, high: Array, counts: Array, at_margin: Array, margins: Array
+    block: Array,
+    bins: Array,
+    cuts: Array,
+    low: Array,
+    high: Array,
+    counts: Array,
+    at_margin: Array,
+    margins: Array,
+    edges: Array,
 ) -> None:
     """Count one block of events by bin and by the cuts they lie between; mark those at an end of the range.
 
@@ -31,28 +39,35 @@ def count_block(
         Set to 1 where an event is at a margin in any channel.
     margins : (n_channels,) int64
         Events at a margin, added to.
+    edges : (n + 1,) int64
+        Room to work in.
     """
     n_channels, n = block.shape
-    first = 0
-    while first < n:
-        # Events of one bin lie side by side wherever the clock runs as it should.
-        last = first + 1
-        while last < n and bins[last] == bins[first]:
-            last += 1
-        for c in range(n_channels):
+    # Events of one bin lie side by side wherever the clock runs as it should.
+    runs = 0
+    for i in range(n):
+        if i == 0 or bins[i] != bins[i - 1]:
+            edges[runs] = i
+            runs += 1
+    edges[runs] = n
+    # Channel after channel, each from its begin to its end: that is how a processor fetches ahead.
+    for c in range(n_channels):
+        for run in range(runs):
+            first, last = edges[run], edges[run + 1]
             row = block[c, first:last]
-            ends = _count_run(row, cuts[c], low[c], high[c], counts[bins[first], c])
+            ends = _count_run(row, cuts[c], high[c], counts[bins[first], c])
+            if low[c] > -math.inf:
+                ends += _count_low(row, low[c], high[c])
             margins[c] += ends
             if ends:
                 _mark_ends(row, low[c], high[c], at_margin[first:last])
-        first = last
 
 
 @part
-def _count_run(row: Array, cuts: Array, low: float, high: float, found: Array) -> int:
-    """Add the numbers between the cuts to `found`; how many are at a margin."""
+def _count_run(row: Array, cuts: Array, high: float, found: Array) -> int:
+    """Add the numbers between the cuts to `found`; how many are at or above `high`."""
     a, b, c, d, e = cuts[0], cuts[1], cuts[2], cuts[3], cuts[4]
-    known, over_a, over_b, over_c, over_d, over_e, ends = 0, 0, 0, 0, 0, 0, 0
+    known, over_a, over_b, over_c, over_d, over_e, over_high = 0, 0, 0, 0, 0, 0, 0
     # All sums in one pass and none depends on another: the compiler does several events at a time.
     for i in range(row.size):
         x = row[i]
@@ -62,14 +77,23 @@ def _count_run(row: Array, cuts: Array, low: float, high: float, found: Array) -
         over_c += x >= c
         over_d += x >= d
         over_e += x >= e
-        ends += (x <= low) | (x >= high)
+        over_high += x >= high
     found[0] += known - over_a
     found[1] += over_a - over_b
     found[2] += over_b - over_c
     found[3] += over_c - over_d
     found[4] += over_d - over_e
     found[5] += over_e
-    return ends
+    return over_high
+
+
+@part
+def _count_low(row: Array, low: float, high: float) -> int:
+    """How many are at or below `low`, those aside that are at or above `high` too."""
+    count = 0
+    for i in range(row.size):
+        count += (row[i] <= low) & (not row[i] >= high)
+    return count
 
 
 @part

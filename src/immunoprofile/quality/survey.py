@@ -201,7 +201,9 @@ class _Tally:
         return cls(bins, cuts, *_ends(channels), counts, margins)
 
     def count(self, block: NDArray[np.float64], span: slice, at_margin: NDArray[np.uint8]) -> None:
-        count_block(block, self.bins[span], self.cuts, self.low, self.high, self.counts, at_margin[span], self.margins)
+        edges = np.empty(block.shape[1] + 1, dtype=np.int64)
+        bins, marked = self.bins[span], at_margin[span]
+        count_block(block, bins, self.cuts, self.low, self.high, self.counts, marked, self.margins, edges)
 
 
 def _clock_of(events: EventSource) -> int | str:
