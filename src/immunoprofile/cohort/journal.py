@@ -6,11 +6,13 @@ it is no part of what must come out equal; `check_journal` says whether a line w
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,7 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / JOURNAL
+        self._held: FileIO | None = None
         self._look()
 
     def _look(self) -> None:
@@ -73,8 +76,24 @@ class Journal:
         self._torn = False
         self._previous = digest_of_bytes(line)
 
-    def _append(self, data: bytes) -> None:
+    @contextlib.contextmanager
+    def held_open(self) -> Iterator[None]:
+        """Open the file once for all events of a run, not for each of its samples.
+
+        Raises
+        ------
+        OSError
+            It cannot be opened or closed.
+        """
         with self._path.open("ab", buffering=0) as stream:
+            self._held = stream
+            try:
+                yield
+            finally:
+                self._held = None
+
+    def _append(self, data: bytes) -> None:
+        with contextlib.nullcontext(self._held) if self._held else self._path.open("ab", buffering=0) as stream:
             if stream.write(data) != len(data):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

@@ -177,21 +177,22 @@ def open_workplace(folder: Path, *, mark: str | None = None, **facts: Any) -> It
         # Once more: another run may have begun here meanwhile.
         refuse_other_names(folder, mark)
         place = replace(view_workplace(folder), private=mark is not None)
-        place.journal.note("run-started", **facts, **({} if mark is None else {"deidentified": mark}))
-        try:
-            yield place
-        except BaseException as problem:
-            # Best effort: the disk may be what failed.
-            with contextlib.suppress(Exception):
-                place.journal.note("run-stopped", why=type(problem).__name__)
-            with contextlib.suppress(Exception):
-                place.keep_files()
-            raise
-        # What a worker was writing when it died; nobody writes any more.
-        remove_stale(folder)
-        place.keep_files()
-        place.journal.note(FINISHED, manifest_sha256=_digest_of_manifest(folder))
-        place.journal.sync()
+        with place.journal.held_open():
+            place.journal.note("run-started", **facts, **({} if mark is None else {"deidentified": mark}))
+            try:
+                yield place
+            except BaseException as problem:
+                # Best effort: the disk may be what failed.
+                with contextlib.suppress(Exception):
+                    place.journal.note("run-stopped", why=type(problem).__name__)
+                with contextlib.suppress(Exception):
+                    place.keep_files()
+                raise
+            # What a worker was writing when it died; nobody writes any more.
+            remove_stale(folder)
+            place.keep_files()
+            place.journal.note(FINISHED, manifest_sha256=_digest_of_manifest(folder))
+            place.journal.sync()
 
 
 @contextlib.contextmanager
