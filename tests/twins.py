@@ -35,6 +35,10 @@ class ArrayEvents:
             part = self.values[first : min(first + size, stop)]
             yield first, np.ascontiguousarray(part[:, list(columns)].T, dtype=np.float64)
 
+    def linear_sample(self, columns: Sequence[int], starts: Sequence[int], size: int) -> np.ndarray:
+        parts = [self.values[start : start + size, list(columns)] for start in starts]
+        return np.vstack(parts).T.astype(np.float64)
+
 
 def rounded(values: np.ndarray) -> np.ndarray:
     """Values as if written with twelve decimals, where a float64 has that many."""

@@ -211,6 +211,18 @@ def test_blocks__refuse_what_is_not_there(
         read_fcs(fcs()).linear_blocks(columns, size, start, stop)
 
 
+@pytest.mark.parametrize(
+    ("columns", "starts", "size", "error"),
+    [([0], [0], 0, ValueError), ([0], [0, 3], 1, ValueError), ([0], [-1], 1, ValueError), ([0], [0], 4, ValueError),
+     ([2], [0], 1, IndexError), ([-1], [0], 1, IndexError)],
+)  # fmt: skip
+def test_sample__refuses_what_is_not_there(
+    columns: list[int], starts: list[int], size: int, error: type[Exception], fcs: Make
+) -> None:
+    with pytest.raises(error):
+        read_fcs(fcs()).linear_sample(columns, starts, size)
+
+
 def test_events__of_no_events_are_empty(fcs: Make) -> None:
     events = read_fcs(fcs(b""))
     assert events.n_events == 0
@@ -259,6 +271,7 @@ _ASKS: dict[str, Callable[[Events], object]] = {
     "linear": lambda e: e.linear(),
     "column": lambda e: e.column(0),
     "blocks": lambda e: list(e.linear_blocks([0], 2)),
+    "sample": lambda e: e.linear_sample([0], [0], 2),
     "sha256": lambda e: e.sha256,
 }
 

@@ -1,4 +1,4 @@
-"""A file digested while its events are walked through: its digest, and the same blocks, whatever its layout."""
+"""A file digested while its events are walked through, and stretches of it: the same, whatever its layout."""
 
 from __future__ import annotations
 
@@ -33,6 +33,11 @@ def test_digested__every_layout_of_the_zoo(file: ZooFile, tmp_path: Path) -> Non
             for (first, block), (begin, expected) in zip(blocks(digested, size), plain, strict=True):
                 assert first == begin
                 np.testing.assert_array_equal(block, expected)
+            if plain and size <= events.n_events:
+                starts = [0, (events.n_events - size) // 2, events.n_events - size]
+                columns, whole = range(events.n_channels), np.hstack([block for _, block in plain])
+                expected = np.hstack([whole[:, start : start + size] for start in starts])
+                np.testing.assert_array_equal(digested.linear_sample(columns, starts, size), expected)
             assert digested.sha256 == hashlib.sha256(file.raw).hexdigest()
 
 

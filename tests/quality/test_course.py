@@ -44,6 +44,9 @@ class Arrays:
         for first in range(start, stop, size):
             yield first, self.values[list(columns), first : min(first + size, stop)]
 
+    def linear_sample(self, columns, starts, size):
+        return np.hstack([self.values[list(columns), start : start + size] for start in starts])
+
 
 def members_of(events: Arrays, **quality: str) -> SimpleNamespace:
     template = dataclasses.replace(load_template("immune14"), quality=Quality(**quality))

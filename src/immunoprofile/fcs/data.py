@@ -92,14 +92,7 @@ def _walk_matrix(
     passed: PassingDigest | None,
 ) -> Iterator[tuple[int, NDArray[np.float64]]]:
     """`walk_linear_blocks` where all numbers are of one type: a chunk is a matrix that is turned about in tiles."""
-    # Here and not above: whoever only looks at TEXT waits for no compiler.
-    from immunoprofile.kernels.decoding import spread_rows
-
-    wanted, matrix = np.array(columns, dtype=np.int64), None
-    # Dividing and multiplying is done in passing; logarithms are not.
-    scaled = [(i, place.scalings[j]) for i, j in enumerate(columns) if place.scalings[j].decades > 0]
-    linear = [_IDENTITY if place.scalings[j].decades > 0 else place.scalings[j] for j in columns]
-    gains, steps = np.array([s.gain for s in linear]), np.array([s.step for s in linear])
+    spread, matrix = _Spread(place, columns), None
     for first, views in _walk_views(place, (0,), per_read, start, stop, passed):
         # The buffer is one for the whole walk, so its view is.
         matrix = _rows_of(views[0], place.layout, len(views[0])) if matrix is None else matrix
@@ -108,9 +101,52 @@ def _walk_matrix(
         for low in range(0, n, size):
             part = stored[low : low + size]
             block = flat[: len(columns) * len(part)].reshape(len(columns), len(part))
-            spread_rows(part, wanted, gains, steps, block)
-            _scale_rows(block, scaled)
+            spread.into(block, part)
             yield first + low, block
+
+
+class _Spread:
+    """Rows of stored numbers of one type to channels of linear values."""
+
+    def __init__(self, place: DataPlace, columns: Sequence[int]) -> None:
+        # Here and not above: whoever only looks at TEXT waits for no compiler.
+        from immunoprofile.kernels.decoding import spread_rows
+
+        scalings = [place.scalings[j] for j in columns]
+        # Dividing and multiplying is done in passing; logarithms are not.
+        self._scaled = [(i, s) for i, s in enumerate(scalings) if s.decades > 0]
+        linear = [_IDENTITY if s.decades > 0 else s for s in scalings]
+        self._columns = np.array(columns, dtype=np.int64)
+        self._gains, self._steps = np.array([s.gain for s in linear]), np.array([s.step for s in linear])
+        self._spread_rows = spread_rows
+
+    def into(self, block: NDArray[np.float64], stored: NDArray[np.generic]) -> None:
+        """Fill (n_columns, n) from (n, all channels) numbers as this machine has them."""
+        self._spread_rows(stored, self._columns, self._gains, self._steps, block)
+        _scale_rows(block, self._scaled)
+
+
+def read_linear_sample(
+    place: DataPlace, columns: Sequence[int], starts: Sequence[int], size: int
+) -> NDArray[np.float64]:
+    """Linear values of some channels in stretches of `size` events; see `Events.linear_sample`."""
+    out = np.empty((len(columns), len(starts) * size), dtype=np.float64)
+    if not columns or not place.layout.is_matrix:
+        for i, start in enumerate(starts):
+            for first, block in walk_linear_blocks(place, columns, size, start, start + size):
+                at = i * size + first - start
+                out[:, at : at + block.shape[1]] = block
+        return out
+    width = place.layout.row_bytes
+    buffer = bytearray(out.shape[1] * width)
+    with reopen_source(place.source) as stream:
+        for i, start in enumerate(starts):
+            piece = memoryview(buffer)[i * size * width : (i + 1) * size * width]
+            read_exactly(stream, place.source, place.begin + start * width, piece)
+        check_unchanged(stream, place.source)
+    rows = _rows_of(_view(buffer, place, 0, out.shape[1]), place.layout, out.shape[1])
+    _Spread(place, columns).into(out, _native(rows, place.layout.masks))
+    return out
 
 
 def _native(rows: NDArray[np.generic], masks: NDArray[np.generic] | None) -> NDArray[np.generic]:

@@ -33,6 +33,10 @@ class DigestedEvents:
             return self._events.linear_blocks(columns, size, start, stop)
         return walk_linear_blocks(self._events.place, columns, size, 0, self.n_events, self._passed)
 
+    def linear_sample(self, columns: Sequence[int], starts: Sequence[int], size: int) -> NDArray[np.float64]:
+        """As that of the events."""
+        return self._events.linear_sample(columns, starts, size)
+
     @property
     def sha256(self) -> str:
         """SHA-256 of the whole file in hexadecimal.

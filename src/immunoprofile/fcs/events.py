@@ -17,6 +17,7 @@ from immunoprofile.fcs.data import (
     count_nonfinite,
     read_column,
     read_linear,
+    read_linear_sample,
     read_values,
     walk_linear_blocks,
 )
@@ -136,10 +137,33 @@ class Events:
         stop = self.n_events if stop is None else stop
         if size < 1 or not 0 <= start <= stop <= self.n_events:
             raise ValueError(f"no blocks of {size} events from {start} to {stop} in {self.n_events}")
+        return walk_linear_blocks(self.place, self._chosen(columns), size, start, stop)
+
+    def linear_sample(self, columns: Sequence[int], starts: Sequence[int], size: int) -> NDArray[np.float64]:
+        """Scale values of some channels in a few stretches of the file, which is opened once for all of them.
+
+        Parameters
+        ----------
+        columns
+            Channels, from 0, in the order wanted.
+        starts
+            First event of each stretch.
+        size
+            Events in each.
+
+        Returns
+        -------
+        (n_columns, n_stretches * size) float64, one stretch behind the other.
+        """
+        if size < 1 or not all(0 <= start <= self.n_events - size for start in starts):
+            raise ValueError(f"no stretches of {size} events at {list(starts)} in {self.n_events}")
+        return read_linear_sample(self.place, self._chosen(columns), starts, size)
+
+    def _chosen(self, columns: Sequence[int]) -> list[int]:
         chosen = list(map(int, columns))
         if chosen and not 0 <= min(chosen) <= max(chosen) < self.n_channels:
             raise IndexError(f"channels {min(chosen)} to {max(chosen)} of {self.n_channels}")
-        return walk_linear_blocks(self.place, chosen, size, start, stop)
+        return chosen
 
     def count_nonfinite(self) -> NDArray[np.int64]:
         """(n_channels, 2) NaN and infinite values of each channel; reads DATA, all of it."""

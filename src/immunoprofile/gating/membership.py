@@ -36,6 +36,7 @@ class EventSource(Protocol):
     def linear_blocks(
         self, columns: Sequence[int], size: int, start: int = 0, stop: int | None = None
     ) -> Iterator[tuple[int, NDArray[np.float64]]]: ...
+    def linear_sample(self, columns: Sequence[int], starts: Sequence[int], size: int) -> NDArray[np.float64]: ...
 
 
 @dataclass(frozen=True, eq=False)

@@ -147,6 +147,10 @@ class Watched:
                 self._seen += block.shape[1]
             yield first, block[: len(columns)]
 
+    def linear_sample(self, columns: Sequence[int], starts: Sequence[int], size: int) -> NDArray[np.float64]:
+        """As that of the events."""
+        return self._events.linear_sample(columns, starts, size)
+
     def survey(self) -> Survey:
         """What was found, once all events were walked through.
 
@@ -238,20 +242,16 @@ def _bins(clock: Clock, n: int) -> NDArray[np.int32]:
 def _cuts(events: EventSource, columns: Sequence[int]) -> NDArray[np.float64]:
     n = events.n_events
     if n <= _SAMPLED_BLOCKS * _SAMPLED_EVENTS:
-        starts = [(0, n)]
+        sample = events.linear_sample(columns, (0,), n)
     else:
-        firsts = np.linspace(0, n - _SAMPLED_EVENTS, _SAMPLED_BLOCKS).astype(int)
-        starts = [(int(f), int(f) + _SAMPLED_EVENTS) for f in firsts]
-    sample = np.empty((len(columns), sum(stop - start for start, stop in starts)))
-    taken = 0
-    for start, stop in starts:
-        for _, block in events.linear_blocks(columns, stop - start, start, stop):
-            sample[:, taken : taken + block.shape[1]] = block
-            taken += block.shape[1]
+        last = n - _SAMPLED_EVENTS
+        starts = [last * i // (_SAMPLED_BLOCKS - 1) for i in range(_SAMPLED_BLOCKS)]
+        sample = events.linear_sample(columns, starts, _SAMPLED_EVENTS)
     sample.sort(axis=1)  # NaN goes last
     known = sample.shape[1] - np.isnan(sample).sum(axis=1)
     places = (np.asarray(CUTS)[None, :] * np.maximum(known - 1, 0)[:, None]).astype(np.intp)
-    return np.take_along_axis(sample, places, axis=1)
+    cuts: NDArray[np.float64] = sample[np.arange(len(columns))[:, None], places]
+    return cuts
 
 
 def _ends(channels: Sequence[Channel]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -37,6 +37,10 @@ class HeldEvents:
         for first in range(start, end, size):
             yield first, self.columns[list(columns), first : min(first + size, end)]
 
+    def linear_sample(self, columns: Sequence[int], starts: Sequence[int], size: int) -> NDArray[np.float64]:
+        """As `Events.linear_sample`."""
+        return np.hstack([self.columns[list(columns), start : start + size] for start in starts])
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fixture:
