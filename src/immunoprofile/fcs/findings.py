@@ -68,6 +68,11 @@ class Inspection:
         """All findings so far, in the order in which the file was read."""
         return tuple(self._findings)
 
+    @property
+    def n_noted(self) -> int:
+        """How often something was noted, those that are not listed among it."""
+        return sum(self._listed.values())
+
     def note(self, code: str, where: str, message: str) -> None:
         """Keep a finding; under STRICT refuse the file where it is a warning or worse."""
         severity = FINDINGS[code][0]

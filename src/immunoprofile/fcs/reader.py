@@ -10,7 +10,6 @@ from os import PathLike
 from immunoprofile.errors import FcsError
 from immunoprofile.fcs.acquisition import read_acquisition
 from immunoprofile.fcs.catalogue import FINDINGS
-from immunoprofile.fcs.channels import read_channels, read_scalings
 from immunoprofile.fcs.data import DataPlace
 from immunoprofile.fcs.datasets import check_gap, check_trailing, find_next, is_same_acquisition
 from immunoprofile.fcs.events import Events
@@ -19,6 +18,7 @@ from immunoprofile.fcs.header import Header, Span, read_header
 from immunoprofile.fcs.keywords import check_expected, check_known, missing_keywords, read_parameter_count
 from immunoprofile.fcs.layout import Layout, read_layout
 from immunoprofile.fcs.offsets import Located, locate_data
+from immunoprofile.fcs.panels import read_panel
 from immunoprofile.fcs.remote import locate_file
 from immunoprofile.fcs.segments import (
     DataSet,
@@ -30,7 +30,6 @@ from immunoprofile.fcs.segments import (
     text_proper,
 )
 from immunoprofile.fcs.source import open_source
-from immunoprofile.fcs.spilltext import read_spillover_text
 from immunoprofile.fcs.text import Keywords, merge_supplement, read_text
 
 _HEADER_AND_OTHERS = 4096  # offsets of OTHER segments stand between the HEADER and TEXT
@@ -124,30 +123,33 @@ def _read_set(one: DataSet) -> tuple[Events, int | None]:
     keywords = merge_supplement(primary, supplement or {}, inspection)
     check_known(keywords, inspection)
 
-    layout = read_layout(keywords, header.version, read_parameter_count(keywords, len(raw), inspection), inspection)
-    channels = read_channels(keywords, header.version, layout, inspection)
-    scalings = read_scalings(keywords, channels, inspection)
-    spillover = read_spillover_text(keywords, channels, inspection)
+    count = read_parameter_count(keywords, len(raw), inspection)
+    panel = read_panel(keywords, header.version, count, inspection)
 
     following = find_next(keywords, one.stream, one.source, one.base, inspection)
     analysis = analysis_span(one, header, keywords)
     parts = _Parts(header, text_proper(header.text, raw), stext if supplement is not None else None, analysis)
-    located = _locate(one, parts, keywords, layout, following)
+    located = _locate(one, parts, keywords, panel.layout, following)
     _check_surroundings(one, parts, located, following, stext)
     events = Events(
         path=one.source.path,
         version=header.version,
         n_events=located.n_events,
-        channels=channels,
+        channels=panel.channels,
         keywords=Keywords(keywords),
-        spillover=spillover,
-        acquisition=read_acquisition(keywords, channels, inspection),
+        spillover=panel.spillover,
+        acquisition=read_acquisition(keywords, panel.channels, inspection),
         analysis=Keywords(read_analysis(one, analysis, raw[:1])),
         others=tuple((one.base + s.begin, s.size) for s in header.others if one.holds(s)),
         findings=inspection.findings,
         dataset=inspection.dataset,
         place=DataPlace(
-            one.source, one.base + located.begin, located.n_events, layout, scalings, located.end - located.begin + 1
+            one.source,
+            one.base + located.begin,
+            located.n_events,
+            panel.layout,
+            panel.scalings,
+            located.end - located.begin + 1,
         ),
     )
     return events, following
