@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from immunoprofile.columns import TABLES, Dtype, Table
 from immunoprofile.errors import InputError, printable
@@ -129,6 +130,14 @@ class Columns:
         """The rows as a frame with the table's columns and types."""
         columns = {c.name: _column(self.values.get(c.name), c.dtype, self.n_rows) for c in self.table.columns}
         return pd.DataFrame(columns, copy=False)
+
+
+def shared_texts(columns: Mapping[str, Sequence[str | None]]) -> dict[str, NDArray[np.object_]]:
+    """Columns of text that many samples have alike: nobody can write to them, so that each need be looked at once."""
+    arrays = {name: np.array(values, dtype=object) for name, values in columns.items()}
+    for array in arrays.values():
+        array.setflags(write=False)
+    return arrays
 
 
 def _column(value: Any, dtype: Dtype, n_rows: int) -> Any:

@@ -12,13 +12,14 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from immunoprofile.columns import TABLES, Table
 from immunoprofile.errors import OutputError
@@ -204,9 +205,42 @@ def _to_arrow(columns: Columns) -> pa.RecordBatch:
 def _array(value: Any, n: int, kind: pa.DataType) -> pa.Array:
     """A column from an array, or from one value for all rows; None and NaN are missing."""
     if isinstance(value, np.ndarray):
-        return pa.array(value, type=kind, from_pandas=True)
+        # What cannot be written to is what all samples of a template share.
+        return _of_array(value, kind) if value.flags.writeable else _of_shared(_Shared(value), kind)
+    # Numbers with a fraction are not looked up: 0.0 and -0.0 are one key.
+    return (_repeat if isinstance(value, float) else _repeated)(value, n, kind)
+
+
+def _of_array(value: NDArray[Any], kind: pa.DataType) -> pa.Array:
+    return pa.array(value, type=kind, from_pandas=True)
+
+
+class _Shared:
+    """An array as a key: the same only as itself."""
+
+    __slots__ = ("array",)
+
+    def __init__(self, array: NDArray[Any]) -> None:
+        self.array = array
+
+    def __hash__(self) -> int:
+        return id(self.array)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Shared) and self.array is other.array
+
+
+@lru_cache(maxsize=256)
+def _of_shared(shared: _Shared, kind: pa.DataType) -> pa.Array:
+    return _of_array(shared.array, kind)
+
+
+def _repeat(value: Any, n: int, kind: pa.DataType) -> pa.Array:
     missing = value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
     return pa.nulls(n, kind) if missing else pa.array([value] * n, type=kind)
+
+
+_repeated = lru_cache(maxsize=256, typed=True)(_repeat)
 
 
 @cache

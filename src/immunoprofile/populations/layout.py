@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from immunoprofile.gating import ROOT, Boolean, GatingTemplate
 from immunoprofile.populations.settings import State
+from immunoprofile.tables import shared_texts
 
 Mask = NDArray[np.bool_]
 
@@ -45,7 +46,7 @@ class Layout:
     def texts(self) -> dict[str, NDArray[np.object_]]:
         """Columns of `populations` that are alike for all samples of this template."""
         gates = [self.template.gate(self.paths[i]) for i in self.pop]
-        columns = {
+        columns: dict[str, list[str | None]] = {
             "pop_id": [g.id for g in gates],
             "pop_path": [g.path for g in gates],
             "pop_label": [g.label for g in gates],
@@ -54,7 +55,7 @@ class Layout:
             "denom_id": [self.template.id_of(self.paths[i]) for i in self.denom],
             "denom_path": [self.paths[i] for i in self.denom],
         }
-        return {name: np.array(values, dtype=object) for name, values in columns.items()}
+        return shared_texts(columns)
 
     @cached_property
     def rows(self) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from immunoprofile.populations.settings import TableSettings, default_settings
 from immunoprofile.populations.states import Given, states_at
 from immunoprofile.populations.status import Verdict, b_cell_flag, judge, statuses
 from immunoprofile.provenance import digest_of_bytes
-from immunoprofile.tables import Columns
+from immunoprofile.tables import Columns, shared_texts
 
 if TYPE_CHECKING:
     from immunoprofile.gating import Membership, Plan
@@ -214,4 +214,4 @@ def _applied_gates(plan: Plan) -> dict[str, NDArray[np.object_]]:
         "origin": [g.applied_as[0] for g in gates],
         "reason": [g.applied_as[1] for g in gates],
     }
-    return {name: np.array(values, dtype=object) for name, values in columns.items()}
+    return shared_texts(columns)
