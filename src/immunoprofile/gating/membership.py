@@ -183,10 +183,10 @@ def _scratch(plan: Plan, block: int) -> Scratch:
     return Scratch(
         work=np.empty((plan.n_derived, block)),
         dense=np.empty((n_raw + 1, block)),
-        held=np.empty((n_gates + 1, block), dtype=np.int32),
+        held=np.empty((n_gates + 1, block), dtype=np.uint32),
         sizes=np.empty(n_gates + 1, dtype=np.int64),
         states=np.empty(block, dtype=np.uint8),
-        doubtful=np.empty(block, dtype=np.int32),
+        doubtful=np.empty(block, dtype=np.uint32),
         gaps=np.empty(n_raw + plan.n_derived, dtype=np.bool_),
         points=np.empty((most, block)),
     )

@@ -114,11 +114,12 @@ class Scratch(NamedTuple):
         Compensated channels and ratios.
     dense : (n_raw + 1, n) float64
         The events of one gate, side by side.
-    held, sizes : (n_gates + 1, n) int32, (n_gates + 1,) int64
-        The events that each gate holds; the last row is the root's.
+    held, sizes : (n_gates + 1, n) uint32, (n_gates + 1,) int64
+        The events that each gate holds; the last row is the root's. Without a sign: of an index that has one the
+        compiler asks, event after event, whether it counts from the end.
     states : (n,) uint8
         What is known of each event of one gate: 0 outside, 1 inside, 2 undecided, 3 NaN.
-    doubtful : (n,) int32
+    doubtful : (n,) uint32
         Which events of one gate are undecided.
     gaps : (n_raw + n_derived,) bool
         Sources with NaN or infinity.
