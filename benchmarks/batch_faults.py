@@ -135,12 +135,13 @@ def main() -> None:
     arguments.add_argument("--short", action="store_true")
     options = arguments.parse_args()
     file = RESULTS / "batch_faults.json"
-    result = json.loads(file.read_text()) if file.exists() else {"benchmark": "batch_faults"}
     for name in options.only:
         with tempfile.TemporaryDirectory() as folder:
             found = run(PROOFS[name], Path(folder), short=options.short)
         print(name, json.dumps(found, indent=2), flush=True)
         if not options.short:
+            # Read anew: another campaign may have written meanwhile.
+            result = json.loads(file.read_text()) if file.exists() else {"benchmark": "batch_faults"}
             today = datetime.datetime.now(datetime.UTC).date().isoformat()
             result[name] = found | {"date": today}
             result |= {"versions": versions(), "machine": {"system": platform.system(), "machine": platform.machine()}}
