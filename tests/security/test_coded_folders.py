@@ -14,10 +14,15 @@ from click.testing import Result
 from immunoprofile.cli import program
 from immunoprofile.cohort import profile_samples
 from immunoprofile.cohort.coded import marks_of_folder, refuse_names_among_codes, refuse_other_names
+from immunoprofile.cohort.cuts import freeze_study
 from immunoprofile.cohort.journal import Journal
+from immunoprofile.cohort.profile import study_templates
 from immunoprofile.errors import OutputError
+from immunoprofile.figures import write_figures
+from immunoprofile.report import load_results
+from immunoprofile.report.exports import export_events, export_results
 from immunoprofile.selftest.known import write_known_study
-from immunoprofile.study import load_samples
+from immunoprofile.study import load_samples, load_study
 from immunoprofile.study.deidentify import mark_of
 
 KEY, OTHER = bytes(range(7, 39)), bytes(range(57, 89))
@@ -142,6 +147,27 @@ def test_export__of_events_brings_no_names_among_codes(profiled: Path, immunopro
         said = immunoprofile("export", profiled / source, "--to", "h5ad", "--study", profiled / "study.toml", *more)
         assert (said.exit_code, "holds de-identified results" in said.stderr) == (2, True)
     assert content(profiled / "coded") == before
+
+
+CALLS: dict[str, Callable[[Path, Path], object]] = {
+    "export_results": lambda study, out: export_results(load_results(study / "named"), "wide", out),
+    "export_events": lambda study, out: export_events(load_study(study / "study.toml"), out),
+    "write_figures": lambda study, out: write_figures(
+        load_results(study / "named"), study / "named", out, "svg", force=True
+    ),
+    "freeze_study": lambda study, out: freeze_study(
+        load_study(study / "study.toml"), study_templates(load_study(study / "study.toml")), out
+    ),
+}
+
+
+@pytest.mark.requirement("R-SEC-05")
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_call__brings_no_names_among_codes_either(call: Callable[[Path, Path], object], profiled: Path) -> None:
+    before = content(profiled)
+    with pytest.raises(OutputError, match="de-identified"):
+        call(profiled, profiled / "coded" / "more")
+    assert content(profiled) == before
 
 
 def leaves(group: click.Group, above: str = "") -> Iterator[tuple[str, click.Command]]:

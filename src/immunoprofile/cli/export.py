@@ -32,13 +32,10 @@ def export(folder: Path, target: str, study: Path | None, out: Path | None, forc
 
     What the format cannot carry is said on standard error.
     """  # fmt: skip
-    from immunoprofile.cohort.coded import refuse_names_among_codes
     from immunoprofile.report import load_results
     from immunoprofile.report.exports import export_results
 
     to = folder / "export" if out is None else out
-    # AnnData files are made of the study's own files, and hold its names.
-    refuse_names_among_codes(to, made_of=None if target == "h5ad" else folder)
     if target == "h5ad":
         from immunoprofile.report.exports import export_events
         from immunoprofile.study import load_study

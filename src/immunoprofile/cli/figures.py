@@ -26,12 +26,10 @@ def figures(folder: Path, kind: str, sample: str | None, out: Path | None, force
     Changes before and after, estimates with intervals, platelets over time, and the gates of one sample; a text with n
     and method beside each. What cannot be drawn is said on standard error.
     """
-    from immunoprofile.cohort.coded import refuse_names_among_codes
     from immunoprofile.figures import write_figures
     from immunoprofile.report import load_results
 
     to = folder / "figures" if out is None else out
-    refuse_names_among_codes(to, made_of=folder)
     drawn = write_figures(load_results(folder), folder, to, kind, sample=sample, force=force)
     for note in drawn.notes:
         tell(f"Note: {note}.")

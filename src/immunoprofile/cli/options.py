@@ -50,7 +50,7 @@ def no_codes_there(_: click.Context, __: click.Parameter, path: Place) -> Place:
 def out_option(
     help_text: str, *, required: bool = False, default: str | None = None, metavar: str = "DIR", own_guard: bool = False
 ) -> Callable[[Verb], Verb]:
-    """``--out``, where results go; never into results under codes, unless the verb itself looks after names."""
+    """``--out``, where results go; never into results under codes, unless what the verb calls looks after names."""
     return click.option(
         "--out", type=PATH, required=required, default=default, metavar=metavar, help=help_text,
         callback=None if own_guard else no_codes_there,

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from immunoprofile.cohort.coded import refuse_names_among_codes
 from immunoprofile.cohort.overrides import overridden
 from immunoprofile.cohort.sample import read_sample
 from immunoprofile.cohort.settled import settle_once
@@ -158,8 +159,9 @@ def freeze_study(
     Raises
     ------
     OutputError
-        A file exists and `force` is not given.
+        A file exists and `force` is not given, or the folder holds codes, and the files are called by their subjects.
     """
+    refuse_names_among_codes(out)
     cuts = settle_study(study, templates, jobs=jobs or os.cpu_count() or 1)
     files: dict[Path, dict[str, object]] = {}
     for panel, resolved in cuts.resolved.items():

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from immunoprofile.cohort import Results
+from immunoprofile.cohort.coded import refuse_names_among_codes
 from immunoprofile.errors import InputError, OutputError
 from immunoprofile.figures.drawn import Drawn, Subjects
 from immunoprofile.figures.style import KINDS, drawn_alike, render
@@ -70,7 +71,8 @@ def write_figures(
     InputError
         There is nothing to draw, or the sample has no picture.
     OutputError
-        A file exists (unless `force`), or matplotlib is not installed.
+        A file exists (unless `force`), matplotlib is not installed, or `out` holds codes that the results would bring
+        names among.
 
     Notes
     -----
@@ -78,6 +80,7 @@ def write_figures(
     """
     if kind not in KINDS:
         raise ValueError(f"{kind!r} is none of {KINDS}")
+    refuse_names_among_codes(out, made_of=folder)
     try:
         with drawn_alike():
             drawn, notes = draw_figures(results, folder, sample=sample)

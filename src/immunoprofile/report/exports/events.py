@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from immunoprofile.cohort.coded import refuse_names_among_codes
 from immunoprofile.cohort.profile import study_templates
 from immunoprofile.errors import OutputError, printable
 from immunoprofile.fcs import Channel, Events, read_fcs, read_fcs_datasets
@@ -31,10 +32,12 @@ def export_events(study: Study, out: Path, *, force: bool = False) -> Exported:
     Raises
     ------
     OutputError
-        A file exists already (unless `force`), or AnnData is not installed.
+        A file exists already (unless `force`), AnnData is not installed, or the folder holds codes: the files are
+        made of the study's own and hold its names.
     FcsError, PanelMismatchError, SpilloverError
         A sample cannot be read or gated: those before it are written.
     """
+    refuse_names_among_codes(out)
     try:
         import anndata
     except ImportError as problem:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from immunoprofile.cohort import Results
+from immunoprofile.cohort.coded import refuse_names_among_codes
 from immunoprofile.errors import InputError, OutputError
 from immunoprofile.provenance import refuse_existing, write_bytes
 from immunoprofile.report.exports.immport import to_immport
@@ -104,8 +105,10 @@ def export_results(results: Results, to: str, out: Path, *, force: bool = False)
     InputError
         The results lack what the format needs.
     OutputError
-        A file exists already (unless `force`), or a library that the format needs is not installed.
+        A file exists already (unless `force`), a library that the format needs is not installed, or the folder holds
+        codes that the results would bring names among.
     """
+    refuse_names_among_codes(out, made_of=results.folder)
     try:
         rendered = FORMATS[to](results)
     except ImportError as problem:
