@@ -13,7 +13,7 @@ import pytest
 
 import killed_runs
 from faulty_disk import Disk
-from immunoprofile.cohort import checks, profile_samples, samples
+from immunoprofile.cohort import checks, profile_samples, worker
 from immunoprofile.controls import render_spillover
 from immunoprofile.fcs import read_fcs
 from immunoprofile.gating.library import templates_folder
@@ -189,7 +189,7 @@ def test_matrix__that_changes_is_never_mixed_with_another_s_key(
     (study / "samples.csv").write_text("\n".join([f"{sheet[0]},spillover", *rows, ""]))
     matrix, seen = study / "matrix.csv", []
     matrix.write_text(render_spillover(recorded))
-    real = samples.profile_sample
+    real = worker.profile_sample
 
     def profile(sample: Sample, *rest: object, **options: object) -> object:
         seen.append(sample.sample_id)
@@ -197,7 +197,7 @@ def test_matrix__that_changes_is_never_mixed_with_another_s_key(
             matrix.write_text(matrix.read_text() + "\n")
         return real(sample, *rest, **options)
 
-    monkeypatch.setattr(samples, "profile_sample", profile)
+    monkeypatch.setattr(worker, "profile_sample", profile)
     _profile(study, "fixed", tmp_path / "out")
     failures = pd.read_csv(tmp_path / "out" / "failures.csv")
     assert failures[["item_id", "code"]].values.tolist() == failed

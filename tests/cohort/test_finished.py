@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from immunoprofile.cohort import profile_cohort, run_study, samples
+from immunoprofile.cohort import profile_cohort, run_study, worker
 from immunoprofile.cohort.journal import JOURNAL, Journal, check_journal, finished_manifest
 from immunoprofile.fcs import Strictness
 from immunoprofile.provenance import digest_of_file
@@ -44,8 +44,8 @@ def _again(folder: Path, **options):
 @pytest.fixture
 def gated(monkeypatch):
     found = []
-    real = samples.profile_sample
-    monkeypatch.setattr(samples, "profile_sample", lambda s, *a, **k: found.append(s.sample_id) or real(s, *a, **k))
+    real = worker.profile_sample
+    monkeypatch.setattr(worker, "profile_sample", lambda s, *a, **k: found.append(s.sample_id) or real(s, *a, **k))
     return found
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from immunoprofile.cohort import profile_samples, samples, workplace
-from immunoprofile.cohort.samples import Worker
+from immunoprofile.cohort import profile_samples, worker, workplace
+from immunoprofile.cohort.worker import Worker
 from immunoprofile.simulation import simulate_cohort
 from immunoprofile.study import Sample, load_study
 
@@ -62,7 +62,7 @@ def test_one_walk__ends_as_two_do(listed, broken: str, tmp_path: Path, monkeypat
 
 def test_one_walk__a_file_that_changes_behind_it_is_done_again(listed, tmp_path: Path, monkeypatch) -> None:
     victim, calls = Path(listed[1].file), []
-    real = samples.check_same
+    real = worker.check_same
 
     def change_once(file, before) -> None:
         if file == victim and not calls:
@@ -70,7 +70,7 @@ def test_one_walk__a_file_that_changes_behind_it_is_done_again(listed, tmp_path:
             victim.write_bytes(victim.read_bytes() + b" ")
         real(file, before)
 
-    monkeypatch.setattr(samples, "check_same", change_once)
+    monkeypatch.setattr(worker, "check_same", change_once)
     found = profile_samples(listed, "immune14", tmp_path / "out")
     assert calls and found.failures.empty
     assert found.inputs[f"fcs {listed[1].sample_id}"] == hashlib.sha256(victim.read_bytes()).hexdigest()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from immunoprofile.cohort import Hands, foresee_samples, profile_samples, samples
+from immunoprofile.cohort import Hands, foresee_samples, profile_samples, worker
 from immunoprofile.cohort.journal import JOURNAL
 from immunoprofile.fcs import remote
 from immunoprofile.provenance import digest_of_file
@@ -99,8 +99,8 @@ def test_store__file_that_changed_is_done_anew_alone(memory, tmp_path: Path, cop
     monkeypatch.setattr(remote, "_COPIES", remote._Copies())
     copied.clear()
     done: list[str] = []
-    real = samples.profile_sample
-    monkeypatch.setattr(samples, "profile_sample", lambda s, *a, **k: done.append(s.sample_id) or real(s, *a, **k))
+    real = worker.profile_sample
+    monkeypatch.setattr(worker, "profile_sample", lambda s, *a, **k: done.append(s.sample_id) or real(s, *a, **k))
     first, second = load_samples(sheet)[:2]
     store.pipe(f"/trial/fcs/{first.file.name}", store.cat(f"/trial/fcs/{second.file.name}"))
     _profile(sheet, tmp_path / "out")
@@ -110,7 +110,7 @@ def test_store__file_that_changed_is_done_anew_alone(memory, tmp_path: Path, cop
 
 def test_store__files_that_moved_there_from_the_disk_are_known(sheet, memory, clean, tmp_path: Path, monkeypatch):
     _profile(sheet, tmp_path / "out")
-    monkeypatch.setattr(samples, "profile_sample", None)
+    monkeypatch.setattr(worker, "profile_sample", None)
     _profile(memory[1], tmp_path / "out")
     assert _tables(tmp_path / "out") == clean
 

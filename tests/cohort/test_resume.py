@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from immunoprofile.cohort import Hands, profile_samples, samples
+from immunoprofile.cohort import Hands, profile_samples, worker
 from immunoprofile.cohort.journal import JOURNAL, check_journal
 from immunoprofile.cohort.store import WORK
 from immunoprofile.provenance import digest_of_file
@@ -56,13 +56,13 @@ def clean(sheet, tmp_path_factory):
 def done(monkeypatch):
     """The samples that are really read and gated."""
     found = []
-    real = samples.profile_sample
+    real = worker.profile_sample
 
     def watched(sample, *rest, **options):
         found.append(sample.sample_id)
         return real(sample, *rest, **options)
 
-    monkeypatch.setattr(samples, "profile_sample", watched)
+    monkeypatch.setattr(worker, "profile_sample", watched)
     return found
 
 
@@ -148,7 +148,7 @@ def test_run__file_that_changes_under_its_hands_fails_alone(sheet, tmp_path, mon
     study = tmp_path / "c"
     shutil.copytree(sheet.parent, study)
     victim = load_samples(study / "samples.csv")[2]
-    real = samples.profile_sample
+    real = worker.profile_sample
 
     def touching(sample, *rest, **options):
         result = real(sample, *rest, **options)
@@ -157,7 +157,7 @@ def test_run__file_that_changes_under_its_hands_fails_alone(sheet, tmp_path, mon
                 stream.write(b" ")
         return result
 
-    monkeypatch.setattr(samples, "profile_sample", touching)
+    monkeypatch.setattr(worker, "profile_sample", touching)
     results = _profile(study / "samples.csv", tmp_path / "out")
     assert results.failures["item_id"].tolist() == [victim.sample_id]
     assert results.failures["code"].tolist() == ["FCS-CHANGED"]

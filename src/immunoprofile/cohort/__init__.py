@@ -2,10 +2,10 @@
 
 Composes the other rooms and computes nothing of its own. `profile` and `run` say what is done with a study, `sample`
 what with one file. A run works in a folder that it holds alone (`lock`, `workplace`), hands its samples to workers that
-may die (`samples`, `schedule`, `processes`; `cluster` for those of Dask), keeps each result by all that it rests on
-(`keys`, `store`; `settled` for automatic gates) and writes down what it did (`journal`), so that the same command goes
-on where the last one stopped, and does nothing where all was done (`finished`). `forecast` says beforehand what would
-be done.
+may die (`samples`, `task`, `worker`; `schedule`, `processes`, `cluster` for those of Dask), keeps each result by all
+that it rests on (`keys`, `store`; `settled` for automatic gates) and writes down what it did (`journal`), so that the
+same command goes on where the last one stopped, and does nothing where all was done (`finished`). `forecast` says
+beforehand what would be done.
 """
 
 from importlib import import_module

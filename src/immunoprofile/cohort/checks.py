@@ -12,9 +12,10 @@ import pandas as pd
 from immunoprofile.cohort.described import describe_failure
 from immunoprofile.cohort.results import Results
 from immunoprofile.cohort.sample import Profiled
-from immunoprofile.cohort.samples import Work, check_same
 from immunoprofile.cohort.single_stains import check_singles
 from immunoprofile.cohort.store import join_tables
+from immunoprofile.cohort.task import Work
+from immunoprofile.cohort.worker import check_same
 from immunoprofile.cohort.workplace import FileState, digested
 from immunoprofile.columns import CHECKS_UNANSWERED, FAILURES, INTENSITIES, POPULATIONS, SAMPLES_QC
 from immunoprofile.errors import FcsError

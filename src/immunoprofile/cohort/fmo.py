@@ -9,7 +9,7 @@ import pandas as pd
 
 from immunoprofile.cohort.results import Results
 from immunoprofile.cohort.sample import Profiled
-from immunoprofile.cohort.samples import Work
+from immunoprofile.cohort.task import Work
 from immunoprofile.columns import FAILURES, INTENSITIES
 from immunoprofile.gating import GatingTemplate
 from immunoprofile.populations import compare_fmo, fmo_marker

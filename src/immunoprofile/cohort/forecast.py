@@ -20,8 +20,9 @@ from immunoprofile.cohort.profile import (
 )
 from immunoprofile.cohort.results import prepare_folder
 from immunoprofile.cohort.sample import Tabling
-from immunoprofile.cohort.samples import Setting, Task, Work, tasks_of
+from immunoprofile.cohort.samples import tasks_of
 from immunoprofile.cohort.tabling import list_tabling, study_tabling
+from immunoprofile.cohort.task import Setting, Task, Work
 from immunoprofile.cohort.thawed import code_thawed, thaw_study
 from immunoprofile.cohort.workplace import Workplace, state_of, view_workplace
 from immunoprofile.errors import FcsError

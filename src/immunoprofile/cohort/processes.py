@@ -159,7 +159,7 @@ def _hire(work: Callable[[Any], Any]) -> _Hand[Any, Any]:
     # Not forked from here: a fork of a process with threads may hang. A server without threads has the libraries in
     # memory and forks workers in no time, a dead one's replacement too.
     context: ForkServerContext = get_context("forkserver")
-    context.set_forkserver_preload(["immunoprofile.cohort.samples"])
+    context.set_forkserver_preload(["immunoprofile.cohort.worker"])
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, work), daemon=True)
     process.start()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from immunoprofile.cohort.samples import Work
+from immunoprofile.cohort.task import Work
 from immunoprofile.controls import fit_controls
 from immunoprofile.errors import FcsError, SpilloverError
 from immunoprofile.fcs import Events, FcsFile, read_fcs

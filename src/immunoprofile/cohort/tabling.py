@@ -12,8 +12,9 @@ from immunoprofile.cohort.fmo import fmo_controls, with_fmo
 from immunoprofile.cohort.hands import Hands
 from immunoprofile.cohort.results import Results
 from immunoprofile.cohort.sample import Profiled, Tabling
-from immunoprofile.cohort.samples import Setting, Work, do_samples, tasks_of
+from immunoprofile.cohort.samples import do_samples, tasks_of
 from immunoprofile.cohort.store import join_tables
+from immunoprofile.cohort.task import Setting, Work
 from immunoprofile.columns import (
     CHECKS_UNANSWERED,
     FAILURES,

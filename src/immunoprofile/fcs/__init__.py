@@ -4,9 +4,10 @@ A file is opened (`source`), its HEADER says where TEXT is (`header`, `segments`
 `keywords`), keywords become the layout of an event (`layout`), channels with their scale (`channels`), a spillover
 matrix (`spilltext`), all three once for files that say the same of them (`panels`), and facts of the acquisition
 (`acquisition`). Where DATA lies is proved, not believed (`offsets`), and what stands before and after it is looked at
-(`datasets`, `checksum`). DATA itself waits in the file and is decoded chunk by chunk (`data`, `events`; `digits` where
-it is written as text). `reader` tells this in order. A file that is named by its URL is copied first (`remote`).
-Whoever needs the file's digest beside its events reads it once for both (`digested`).
+(`datasets`, `checksum`). DATA itself waits in the file and is read chunk by chunk (`chunks`; `digits` where it is
+written as text) to numbers as they are stored (`stored`) or scaled (`linear`); `events` has them. `reader` tells this
+in order. A file that is named by its URL is copied first (`remote`). Whoever needs the file's digest beside its events
+reads it once for both (`digested`).
 
 Whatever is odd becomes a `Finding` (`findings`) with a stable code from one `catalogue`; whatever leaves the
 values in doubt is refused with an `FcsError`. `writer` writes files that this reader, and others, read back exactly.

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from immunoprofile.fcs.data import walk_linear_blocks
 from immunoprofile.fcs.events import Events
+from immunoprofile.fcs.linear import walk_linear_blocks
 from immunoprofile.fcs.source import PassingDigest
 
 

@@ -12,19 +12,13 @@ from numpy.typing import NDArray
 
 from immunoprofile.fcs.acquisition import Acquisition
 from immunoprofile.fcs.channels import Channel
-from immunoprofile.fcs.data import (
-    DataPlace,
-    count_nonfinite,
-    read_column,
-    read_linear,
-    read_linear_sample,
-    read_values,
-    walk_linear_blocks,
-)
+from immunoprofile.fcs.chunks import DataPlace
 from immunoprofile.fcs.findings import Finding, Inspection, Strictness
+from immunoprofile.fcs.linear import read_linear, read_linear_sample, walk_linear_blocks
 from immunoprofile.fcs.remote import FcsFile
 from immunoprofile.fcs.source import access_error, check_unchanged, read_at, reopen_source
 from immunoprofile.fcs.spilltext import recorded_spillover
+from immunoprofile.fcs.stored import count_nonfinite, read_column, read_values
 from immunoprofile.spillover import Spillover
 
 

@@ -10,7 +10,7 @@ from os import PathLike
 from immunoprofile.errors import FcsError
 from immunoprofile.fcs.acquisition import read_acquisition
 from immunoprofile.fcs.catalogue import FINDINGS
-from immunoprofile.fcs.data import DataPlace
+from immunoprofile.fcs.chunks import DataPlace
 from immunoprofile.fcs.datasets import check_gap, check_trailing, find_next, is_same_acquisition
 from immunoprofile.fcs.events import Events
 from immunoprofile.fcs.findings import Finding, Inspection, Strictness
