@@ -267,7 +267,7 @@ def run_thrice(study: Path, out: Path, n_samples: int) -> dict[str, Any]:
         "first": runs[0],
         "again": runs[1:],
         "slope_mb_per_100_second_half": (half[-1] - half[0]) / max(1, len(half) - 1),
-        "kept_on_disk_mb": sum(p.stat().st_size for p in (out / ".work").rglob("*.result")) / 1e6,
+        "kept_on_disk_mb": sum(p.stat().st_size for p in (out / ".work").rglob("*.results")) / 1e6,
         "files": {p.name: p.stat().st_size for p in sorted(out.glob("[!.]*")) if p.is_file()},
     }
 

@@ -70,7 +70,7 @@ def test_cluster__worker_killed_in_the_middle_costs_nothing(sheet, serial, local
     killed = []
 
     def kill():
-        while not list((out / WORK).rglob("*.result")):
+        while not list((out / WORK).rglob("*.results")):
             time.sleep(0.005)
         pid = next(iter(local.workers.values())).pid
         os.kill(pid, signal.SIGKILL)

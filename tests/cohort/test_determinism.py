@@ -166,7 +166,7 @@ def test_signal__ends_with_130_and_the_run_goes_on(study, tmp_path, number):
     process = subprocess.Popen(
         [*map(str, command), "--out", str(out), "--jobs", "1"], stderr=subprocess.PIPE, text=True
     )
-    while not list((out / ".work").rglob("*.result")) and process.poll() is None:
+    while not list((out / ".work").rglob("*.results")) and process.poll() is None:
         time.sleep(0.002)
     process.send_signal(number)
     _, said = process.communicate(timeout=120)

@@ -11,7 +11,7 @@ import resource
 import shutil
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -162,10 +162,10 @@ def test_sample__that_always_ends_its_worker_fails_alone(sheet: Path, tmp_path: 
         assert ours == others, table
 
 
-def _starving(task: int) -> int:
-    if task == 3:
+def _starving(tasks: Sequence[int]) -> list[int]:
+    if 3 in tasks:
         raise MemoryError
-    return task
+    return list(tasks)
 
 
 @pytest.mark.parametrize("workers", ["threads", "processes"])

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from immunoprofile.cohort import profile_samples, worker, workplace
+from immunoprofile.cohort.store import Store, keys_in
 from immunoprofile.cohort.worker import Worker
 from immunoprofile.simulation import simulate_cohort
 from immunoprofile.study import Sample, load_study
@@ -56,7 +57,7 @@ def test_one_walk__ends_as_two_do(listed, broken: str, tmp_path: Path, monkeypat
     assert one.inputs == two.inputs
     for name in OUT:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
-    kept = [sorted(p.name for p in (tmp_path / folder / ".work").rglob("*.result")) for folder in ("one", "two")]
+    kept = [sorted(k for p in Store(tmp_path / folder).paths() for k in keys_in(p)) for folder in ("one", "two")]
     assert kept[0] == kept[1] and len(kept[0]) == 3 - (broken != "nothing")
 
 

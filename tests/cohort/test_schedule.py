@@ -11,7 +11,17 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 
 import pytest
 
-from immunoprofile.cohort.schedule import Crew, chunk_size, do_tasks
+from immunoprofile.cohort.schedule import HERE, Crew, Pace, do_tasks, handful_size
+
+
+class Each:
+    """Work on a handful from work on one; a class, so that it goes to processes too."""
+
+    def __init__(self, work):
+        self.work = work
+
+    def __call__(self, tasks):
+        return [self.work(task) for task in tasks]
 
 
 def _double(task):
@@ -47,11 +57,11 @@ def _lost_number(task, why):
 
 @pytest.mark.parametrize("n_workers", [1, 2, 5])
 def test_tasks__come_out_in_their_order(n_workers):
-    assert list(do_tasks(Crew(_slowest_first, _lost, n_workers), range(40))) == list(range(40))
+    assert list(do_tasks(Crew(Each(_slowest_first), _lost, n_workers), range(40))) == list(range(40))
 
 
 def test_tasks__none_gives_none():
-    assert list(do_tasks(Crew(_double, _lost), [])) == []
+    assert list(do_tasks(Crew(Each(_double), _lost), [])) == []
 
 
 class _Watched(Executor):
@@ -75,22 +85,22 @@ class _Watched(Executor):
 
 def test_tasks__are_never_all_in_flight():
     watched = _Watched()
-    assert list(do_tasks(Crew(_slowest_first, _lost, 2, executor=watched), range(300))) == list(range(300))
+    assert list(do_tasks(Crew(Each(_slowest_first), _lost, 2, executor=watched), range(300))) == list(range(300))
     assert watched.most <= 8
 
 
 def test_error__of_the_work_is_not_swallowed():
     with pytest.raises(ZeroDivisionError):
-        list(do_tasks(Crew(lambda t: 1 // t, _lost), [1, 0]))
+        list(do_tasks(Crew(Each(lambda t: 1 // t), _lost), [1, 0]))
 
 
 def test_worker__that_dies_sinks_its_own_task_only():
-    found = list(do_tasks(Crew(_die_of_three, _lost, 2, "processes"), range(6)))
+    found = list(do_tasks(Crew(Each(_die_of_three), _lost, 2, "processes"), range(6)))
     assert found == [*range(3), ("lost", 3), *range(4, 6)]
 
 
 def test_worker__that_dies_is_told_by_its_signal():
-    crew = Crew(_die_of_three, lambda task, why: (task, why), 2, "processes")
+    crew = Crew(Each(_die_of_three), lambda task, why: (task, why), 2, "processes")
     assert list(do_tasks(crew, [3])) == [(3, "SIGKILL")]
 
 
@@ -100,7 +110,7 @@ def _divide(task):
 
 def test_error__of_the_work_in_a_process_comes_with_its_place():
     with pytest.raises(ZeroDivisionError) as caught:
-        list(do_tasks(Crew(_divide, _lost, 2, "processes"), [1, 0]))
+        list(do_tasks(Crew(Each(_divide), _lost, 2, "processes"), [1, 0]))
     assert "in _divide" in "".join(caught.value.__notes__)
 
 
@@ -111,7 +121,7 @@ def _write(task):
 
 
 def test_interrupt__waits_for_what_processes_have_in_hand(tmp_path):
-    results = do_tasks(Crew(_write, _lost, 2, "processes"), [tmp_path / str(n) for n in range(50)])
+    results = do_tasks(Crew(Each(_write), _lost, 2, "processes"), [tmp_path / str(n) for n in range(50)])
     next(results)
     with pytest.raises(KeyboardInterrupt):
         results.throw(KeyboardInterrupt())
@@ -124,7 +134,7 @@ def test_interrupt__waits_for_what_processes_have_in_hand(tmp_path):
 
 def test_worker__that_dies_once_has_its_task_done_again(tmp_path):
     tasks = [(n, tmp_path / "died") for n in range(6)]
-    assert list(do_tasks(Crew(_die_once, _lost_number, 2, "processes"), tasks)) == list(range(6))
+    assert list(do_tasks(Crew(Each(_die_once), _lost_number, 2, "processes"), tasks)) == list(range(6))
 
 
 class KilledWorker(Exception):  # noqa: N818
@@ -151,7 +161,7 @@ class _Losing(Executor):
 
 @pytest.mark.parametrize(("times", "expected"), [(1, 4), (2, ("lost", 2))])
 def test_cluster__lost_task_is_done_once_more(times, expected):
-    crew = Crew(_double, _lost, executor=_Losing([2], times))
+    crew = Crew(Each(_double), _lost, executor=_Losing([2], times))
     assert list(do_tasks(crew, [1, 2, 3])) == [2, expected, 6]
 
 
@@ -163,27 +173,59 @@ def test_interrupt__begins_nothing_new():
         time.sleep(0.01)
         return task
 
-    results = do_tasks(Crew(work, _lost, 1), range(1000))
+    results = do_tasks(Crew(Each(work), _lost, 1), range(1000))
     next(results)
     with pytest.raises(KeyboardInterrupt):
         results.throw(KeyboardInterrupt())
     assert len(begun) < 10
 
 
+_AWAY = Pace(10.0, 256)
+
+
 @pytest.mark.parametrize(
-    ("seconds", "left", "workers", "size"),
+    ("pace", "seconds", "left", "workers", "size"),
     [
-        pytest.param(0.1, 10_000, 2, 100, id="ten-seconds"),
-        pytest.param(60.0, 10_000, 2, 1, id="slow-file"),
-        pytest.param(0.0, 1_000_000, 2, 256, id="no-chunk-is-endless"),
-        pytest.param(0.1, 40, 4, 5, id="shared-at-the-end"),
-        pytest.param(0.1, 0, 4, 1, id="last"),
+        pytest.param(_AWAY, 0.1, 10_000, 2, 100, id="ten-seconds"),
+        pytest.param(_AWAY, 60.0, 10_000, 2, 1, id="slow-file"),
+        pytest.param(_AWAY, 0.0, 1_000_000, 2, 256, id="none-is-endless"),
+        pytest.param(_AWAY, 0.1, 40, 4, 5, id="shared-at-the-end"),
+        pytest.param(_AWAY, 0.1, 0, 4, 1, id="last"),
+        pytest.param(HERE, 0.02, 1000, 2, 5, id="a-tenth-of-a-second"),
+        pytest.param(HERE, 0.001, 1000, 2, 8, id="eight"),
+        pytest.param(HERE, 0.3, 1000, 2, 1, id="large-file"),
+        pytest.param(HERE, 0.001, 5, 1, 5, id="nobody-to-share-with"),
     ],
 )
-def test_chunk__is_ten_seconds_of_work_and_leaves_no_worker_idle(seconds, left, workers, size):
-    assert chunk_size(seconds, left, workers) == size
+def test_handful__takes_its_time_and_leaves_no_worker_idle(pace, seconds, left, workers, size):
+    assert handful_size(pace, seconds, left, workers) == size
+
+
+def test_handfuls__of_quick_tasks_are_of_several_and_of_slow_ones_are_not():
+    sizes = {"quick": [], "slow": []}
+
+    def work(tasks):
+        sizes[tasks[0][0]].append(len(tasks))
+        time.sleep(0.11 if tasks[0][0] == "slow" else 0)
+        return [number for _, number in tasks]
+
+    assert list(do_tasks(Crew(work, _lost), [("quick", n) for n in range(30)])) == list(range(30))
+    assert sizes["quick"][0] == 1 and max(sizes["quick"]) == 8 and len(sizes["quick"]) < 10
+    assert list(do_tasks(Crew(work, _lost), [("slow", n) for n in range(4)])) == list(range(4))
+    assert sizes["slow"] == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("n_workers", [1, 2])
+def test_handful__that_finds_no_memory_is_done_one_by_one(n_workers):
+    def work(tasks):
+        if len(tasks) > 1 and 17 in tasks:
+            raise MemoryError
+        return [_double(task) for task in tasks]
+
+    found = list(do_tasks(Crew(work, lambda task, why: (task, why), n_workers), range(40)))
+    assert found == list(range(0, 80, 2))
 
 
 def test_chunks__hold_every_task_once_in_order():
     with ThreadPoolExecutor(3) as pool:
-        assert list(do_tasks(Crew(_double, _lost, 3, executor=pool), range(2000))) == list(range(0, 4000, 2))
+        assert list(do_tasks(Crew(Each(_double), _lost, 3, executor=pool), range(2000))) == list(range(0, 4000, 2))

@@ -18,7 +18,8 @@ import pytest
 from immunoprofile.cohort.journal import JOURNAL, Journal, check_journal
 from immunoprofile.cohort.keys import digest_of_inputs, plain_value
 from immunoprofile.cohort.lock import LOCK, hold_folder
-from immunoprofile.cohort.store import Made, Store, join_tables
+from immunoprofile.cohort.made import Made
+from immunoprofile.cohort.store import Entry, Store, join_tables, open_kept
 from immunoprofile.columns import FAILURES, TABLES
 from immunoprofile.errors import OutputError
 from immunoprofile.tables import Columns, build_frame
@@ -28,22 +29,77 @@ KEY = "ab" + "0" * 62
 
 @pytest.fixture
 def tables():
-    rows = [
-        {"item_id": f"S{i}", "item_kind": "sample", "stage": "read", "code": "X", "message": "é;\n=1"} for i in range(5)
-    ]
+    return _failures(*(f"S{i}" for i in range(5)))
+
+
+def _failures(*items):
+    """Every table, without a row but in `failures`."""
+    rows = [{"item_id": s, "item_kind": "sample", "stage": "read", "code": "X", "message": "é;\n=1"} for s in items]
     empty = {name: Columns.of_rows(table, []) for name, table in TABLES.items()}
     return Made(empty | {FAILURES.name: Columns.of_rows(FAILURES, rows)})
 
 
+def _keep(folder, tables, *, key=KEY, sample_id="S", facts=None):
+    return Store(folder).save([Entry(key, sample_id, facts or {}, tables)])[0]
+
+
+def _load(folder, key=KEY, sample_id="S"):
+    store = Store(folder)
+    return store.load(key, store.names_for(sample_id))
+
+
 def test_store__gives_back_every_table_as_it_was(tmp_path, tables):
-    store = Store(tmp_path)
-    store.save(KEY, {"fcs_sha256": "f"}, tables)
-    facts, found = store.load(KEY)
+    _keep(tmp_path, tables, facts={"fcs_sha256": "f"})
+    facts, found = _load(tmp_path)
     assert facts == {"fcs_sha256": "f"}
     assert list(found) == list(tables)
     for name, frame in tables.items():
         pd.testing.assert_frame_equal(found[name], frame)
     assert list(found["failures"]["item_id"]) == [f"S{i}" for i in range(5)]
+
+
+@pytest.fixture
+def few():
+    """Samples with tables of their own: many rows, one, none, and a table less."""
+    parts = [_failures("b", "a"), _failures("c"), _failures(), _failures("e")]
+    parts[3] = Made({name: parts[3].columns[name] for name in list(TABLES)[::-1] if name != "populations"})
+    return [Entry(f"{i:064x}", f"sample {i}", {"number": i}, part) for i, part in enumerate(parts)]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (2,), (2, 0)])
+def test_store__keeps_a_few_samples_in_one_file_and_finds_each(tmp_path, few, order):
+    entries = [few[i] for i in order]
+    kept = Store(tmp_path).save(entries)
+    assert len(Store(tmp_path).paths()) == 1
+    for entry, ours in zip(entries, kept, strict=True):
+        facts, found = _load(tmp_path, entry.key, entry.sample_id)
+        assert facts == entry.facts
+        assert list(found) == list(ours) == list(entry.tables)
+        for name, frame in entry.tables.items():
+            pd.testing.assert_frame_equal(found[name], frame)
+            pd.testing.assert_frame_equal(ours[name], frame)
+        assert _load(tmp_path, entry.key, "another") is None
+        assert _load(tmp_path, KEY, entry.sample_id) is None
+    joined = join_tables(TABLES, kept)
+    for name in TABLES:
+        frames = [e.tables[name] for e in entries if name in e.tables]
+        expected = build_frame(TABLES[name], [row for f in frames for row in f.to_dict("records")])
+        pd.testing.assert_frame_equal(joined[name], expected)
+
+
+def test_store__tells_samples_apart_whose_marks_are_the_same(tmp_path, few, monkeypatch):
+    monkeypatch.setattr("immunoprofile.cohort.store._mark", lambda _: "0" * 8)
+    for entry in few:
+        Store(tmp_path).save([entry])
+    assert len(Store(tmp_path).paths()) == 4
+    for entry in few:
+        assert _load(tmp_path, entry.key, entry.sample_id)[0] == entry.facts
+    assert _load(tmp_path, KEY, "sample 0") is None
+
+
+def test_store__nothing_to_keep_leaves_no_file(tmp_path):
+    assert Store(tmp_path).save([]) == []
+    assert Store(tmp_path).is_new()
 
 
 _OF_A_TYPE = {"str": ("é", "", None), "int": (0, -7, None), "float": (0.1, -0.0, np.nan), "bool": (True, False, None)}
@@ -65,7 +121,7 @@ def test_store__values_and_gaps_of_each_type_come_back_as_the_plain_frame_has_th
     made = Made({name: Columns.of_rows(table, rows[::-1])})
     plain = build_frame(table, rows)
     pd.testing.assert_frame_equal(made[name], plain)
-    pd.testing.assert_frame_equal(Store(tmp_path).save(KEY, {}, made)[name], plain)
+    pd.testing.assert_frame_equal(_keep(tmp_path, made)[name], plain)
     pd.testing.assert_frame_equal(join_tables([name], [made])[name], plain)
 
 
@@ -74,7 +130,7 @@ def test_columns__one_value_stands_for_all_rows_and_what_is_not_given_is_missing
     columns = Columns(table, {"sample_id": "S", "rule_id": np.array(["a", "b"], dtype=object), "item": ""}, 2)
     rows = [{"sample_id": "S", "rule_id": r, "item": ""} for r in "ab"]
     pd.testing.assert_frame_equal(columns.frame(), build_frame(table, rows))
-    kept = Store(tmp_path).save(KEY, {}, Made({"samples_qc": columns}))
+    kept = _keep(tmp_path, Made({"samples_qc": columns}))
     pd.testing.assert_frame_equal(kept["samples_qc"], build_frame(table, rows))
 
 
@@ -87,29 +143,44 @@ def test_columns__refuses_rows_without_a_key_of_their_own(rows):
 def test_join_tables__kept_and_made_results_lie_in_the_order_of_their_key(tmp_path):
     rows = [{"item_id": f"S{i}", "item_kind": "sample", "stage": "read", "code": "X", "message": "m"} for i in range(4)]
     parts = [Made({"failures": Columns.of_rows(FAILURES, [row])}) for row in rows]
-    held = [Store(tmp_path).save(f"{i:064x}", {}, part) if i % 2 else part for i, part in enumerate(parts)]
+    held = [_keep(tmp_path, part, key=f"{i:064x}") if i % 2 else part for i, part in enumerate(parts)]
     found = join_tables(["failures", "samples_qc"], [*held[::-1], Made()])
     pd.testing.assert_frame_equal(found["failures"], build_frame(FAILURES, rows))
     pd.testing.assert_frame_equal(found["samples_qc"], build_frame(TABLES["samples_qc"], []))
 
 
 def test_store__unknown_key_has_no_result(tmp_path):
-    assert Store(tmp_path).load(KEY) is None
+    assert _load(tmp_path) is None
 
 
-def test_store__does_not_give_back_what_is_damaged(tmp_path, tables):
-    store = Store(tmp_path)
-    store.save(KEY, {}, tables)
-    path = store.path(KEY)
+def test_store__does_not_give_back_what_is_damaged(tmp_path, few):
+    kept = Store(tmp_path).save(few)
+    path = kept[0].path
     whole = path.read_bytes()
+
+    def is_found():
+        return any(_load(tmp_path, e.key, e.sample_id) is not None for e in few)
+
+    assert is_found()
     for at in np.random.default_rng(1).integers(0, len(whole), 200):
         damaged = bytearray(whole)
         damaged[at] ^= 1 << int(at) % 8
         path.write_bytes(damaged)
-        assert store.load(KEY) is None
+        assert not is_found()
     for end in range(0, len(whole), 997):
         path.write_bytes(whole[:end])
-        assert store.load(KEY) is None
+        assert not is_found()
+    with pytest.raises(OutputError, match="was damaged or removed while the run went on"):
+        kept[1]["failures"]
+    path.unlink()
+    assert not is_found()
+
+
+def test_store__knows_where_a_file_would_lie(tmp_path, few):
+    kept = Store(tmp_path).save(few)
+    assert open_kept(kept[0].path).name() == kept[0].path.name
+    other = _keep(tmp_path / "other", _failures())
+    assert open_kept(other.path).name() != kept[0].path.name
 
 
 def test_journal__chains_its_lines(tmp_path):

@@ -20,6 +20,7 @@ from click.testing import Result
 
 from canaries import CANARY, KEY, WORDS, hits, write_named_study
 from immunoprofile.cohort.journal import JOURNAL, Journal
+from immunoprofile.cohort.store import SUFFIX, keys_in
 from immunoprofile.fcs import remote
 from immunoprofile.provenance import digest_of_file
 from immunoprofile.study.deidentify import mark_of
@@ -29,9 +30,11 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 def results_in(folder: Path) -> dict[str, str]:
-    """Every file but what names the time of the run, kept results among them."""
-    files = (p for p in folder.rglob("*") if p.is_file() and p.name not in {"manifest.json", JOURNAL})
-    return {p.relative_to(folder).as_posix(): digest_of_file(p) for p in files}
+    """Every file but what names the time of the run, and the keys of kept results, however these lie together."""
+    files = [p for p in folder.rglob("*") if p.is_file() and p.name not in {"manifest.json", JOURNAL}]
+    kept = sorted(key for p in files if p.suffix == SUFFIX for key in keys_in(p))
+    found = {p.relative_to(folder).as_posix(): digest_of_file(p) for p in files if p.suffix != SUFFIX}
+    return found | {"kept": " ".join(kept)}
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +157,7 @@ def logs_of(cluster) -> str:
 @pytest.mark.parametrize("killed", [False, True], ids=["whole", "a worker killed"])
 def test_cluster__gives_the_bytes_of_one_thread(killed, place, serial, out, run_program, cluster, tmp_path) -> None:
     def kill() -> None:
-        while not list(out.rglob("*.result")):
+        while not list(out.rglob("*.results")):
             time.sleep(0.005)
         os.kill(next(iter(cluster.workers.values())).pid, signal.SIGKILL)
 
@@ -175,9 +178,9 @@ def test_cluster__says_what_it_cannot_write_without_its_folder(place, out, run_p
     (out / ".work" / "samples").write_text("in the way")
     said = run_program(*profile(place, out, "--scheduler", cluster.scheduler_address))
     assert said.exit_code == 6, said.output
-    assert re.search(r"Error: \w+\.result: cannot be written \(Not a directory\)\. Make room or check", said.stderr)
+    assert re.search(r"Error: [\w-]+\.results: cannot be written \(File exists\)\. Make room or check", said.stderr)
     logs = logs_of(cluster)
     # the workers do say that something was wrong, under the name of the task and no other
-    assert "cannot be written (Not a directory)" in logs
+    assert "cannot be written (File exists)" in logs
     assert re.search(r"samples-\w+", logs)
     assert names_in(said, logs, *capfd.readouterr()) == []

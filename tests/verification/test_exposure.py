@@ -147,11 +147,11 @@ def test_scan__what_cannot_be_looked_into_is_listed(tmp_path: Path) -> None:
     (tmp_path / "table.parquet").write_bytes(b"PAR1")
     (tmp_path / "table.csv").write_bytes(b"subject_id\n\xff\xfe\n")
     (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8")
-    (tmp_path / "part.result").write_bytes(b"immunoprofile sample 1\n")
+    (tmp_path / "part.results").write_bytes(b"immunoprofile sample 1\n")
     (tmp_path / "link").symlink_to(tmp_path / "photo.jpg")
     os.mkfifo(tmp_path / "pipe.fcs")
     unread = {e.path: e.value for e in scan_files([tmp_path]) if e.kind == "unread"}
-    assert set(unread) == {"broken.fcs", "table.parquet", "table.csv", "photo.jpg", "part.result", "link", "pipe.fcs"}
+    assert set(unread) == {"broken.fcs", "table.parquet", "table.csv", "photo.jpg", "part.results", "link", "pipe.fcs"}
     assert unread["pipe.fcs"] == "is no regular file, and was not opened"
     assert unread["table.csv"].startswith("cannot be read as a table: ")
 
@@ -187,7 +187,7 @@ def test_results__with_names_list_whom_they_name_and_where(results: dict[str, li
     pictures = [e for e in results["named"] if e.path.startswith("pictures/") and e.where == "file name"]
     assert {e.kind for e in pictures} == {"person"}
     assert len(pictures) == 12
-    kept = [e for e in results["named"] if e.path.endswith(".result") and e.where == "column sample_id"]
+    kept = [e for e in results["named"] if e.path.endswith(".results") and e.where == "column sample_id"]
     assert {CANARY.format(90) in e.value for e in kept} == {True}
     kind, path, n = found[".work/files.json", "path of a file"]
     assert (kind, CANARY.format(91) in path, n) == ("place", True, 14)

@@ -50,7 +50,7 @@ def test_verify__finds_every_flipped_bit(spoilable: Path) -> None:
     results = spoilable / "results"
     given = sources(spoilable)
     manifest = json.loads((results / "manifest.json").read_text())
-    kept = {p.relative_to(results).as_posix() for p in results.rglob("*.result")}
+    kept = {p.relative_to(results).as_posix() for p in results.rglob("*.results")}
     files = {("output", n): results / n for n in manifest["outputs"]}
     files |= {("kept", n): results / n for n in kept}
     files |= {("input", n): given.files[n] for n in manifest["inputs"]}
@@ -159,8 +159,8 @@ def twice(manifest: Path) -> None:
 
 
 def test_verify__a_kept_result_in_another_place_is_named(spoilable: Path) -> None:
-    kept = next((spoilable / "results").rglob("*.result"))
-    shutil.copy(kept, kept.with_name("0" * 64 + ".result"))
+    kept = next((spoilable / "results").rglob("*.results"))
+    shutil.copy(kept, kept.with_name("0" * 64 + ".results"))
     found = verify_folder(spoilable / "results").differences
     assert [d.kind for d in found] == ["kept"]
 
@@ -182,7 +182,7 @@ def test_verify__a_template_that_says_something_else_is_named(spoilable: Path, o
 
 def test_verify__a_kept_result_under_the_key_of_another_is_named(spoilable: Path) -> None:
     results = spoilable / "results"
-    one, other = sorted(results.rglob("*.result"))[:2]
+    one, other = sorted(results.rglob("*.results"))[:2]
     shutil.copy(one, other)
     assert names(verify_folder(results).differences, "kept") == {other.relative_to(results).as_posix()}
 

@@ -126,4 +126,5 @@ def _group(task: Task, setting: str, place: Workplace, automatic: bool) -> str:
         return "to_do"
     if automatic:
         return "unsettled"
-    return "done" if place.store.path(task.key(setting, known.sha256)).is_file() else "to_do"
+    names = place.store.names_for(task.sample.sample_id)
+    return "done" if place.store.has(task.key(setting, known.sha256), names) else "to_do"

@@ -86,7 +86,7 @@ class Shift(Generic[TaskT, ResultT]):
 
     def __init__(
         self,
-        work: Callable[[TaskT], ResultT],
+        work: Callable[[tuple[TaskT, ...]], list[ResultT]],
         give_up: Callable[[TaskT, str], ResultT],
         n_workers: int,
         window: int,
@@ -155,7 +155,7 @@ class Shift(Generic[TaskT, ResultT]):
             self._suspects.popleft()
 
 
-def _hire(work: Callable[[Any], Any]) -> _Hand[Any, Any]:
+def _hire(work: Callable[[tuple[Any, ...]], list[Any]]) -> _Hand[Any, Any]:
     # Not forked from here: a fork of a process with threads may hang. A server without threads has the libraries in
     # memory and forks workers in no time, a dead one's replacement too.
     context: ForkServerContext = get_context("forkserver")
@@ -167,8 +167,8 @@ def _hire(work: Callable[[Any], Any]) -> _Hand[Any, Any]:
     return _Hand(process, ours)
 
 
-def _serve(pipe: Connection, work: Callable[[Any], Any]) -> None:
-    """In a worker: tasks from the pipe, results into it, until it is closed."""
+def _serve(pipe: Connection, work: Callable[[tuple[Any, ...]], list[Any]]) -> None:
+    """In a worker: tasks from the pipe, one at a time, and results into it, until it is closed."""
     _begin_worker()
     answer: tuple[bool, Any]
     while True:
@@ -177,7 +177,7 @@ def _serve(pipe: Connection, work: Callable[[Any], Any]) -> None:
         except EOFError:
             return
         try:
-            answer = True, work(task)
+            answer = True, work((task,))[0]
         except Exception as problem:
             problem.add_note(traceback.format_exc())
             answer = False, problem

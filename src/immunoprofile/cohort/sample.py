@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
 from immunoprofile.cohort.described import describe_failure, describe_sample
-from immunoprofile.cohort.store import Kept, Made
+from immunoprofile.cohort.made import Made
+from immunoprofile.cohort.store import Kept
 from immunoprofile.columns import CHECKS_UNANSWERED, SAMPLE_STATES, SAMPLES_QC
 from immunoprofile.errors import ImmunoprofileError, InputError, OutputError
 from immunoprofile.fcs import DigestedEvents, Events, Strictness, access_error, read_fcs, read_fcs_datasets
@@ -122,8 +123,8 @@ def profile_sample(
     strictness: Strictness,
     tabling: Tabling = _PLAIN,
     settled: Resolved | None = None,
-) -> Profiled:
-    """Read, gate, tabulate and check one sample.
+) -> Generator[None, None, Profiled]:
+    """Read and gate one sample, pause, and tabulate and check it.
 
     Parameters
     ----------
@@ -133,12 +134,15 @@ def profile_sample(
     Notes
     -----
     An `ImmunoprofileError` that is about this sample becomes its failure; one about the output stays an error.
+    Right after its events have passed, nothing that tables need is in a core's cache: whoever has several small samples
+    gates them all first, and then tabulates them all.
     """
     stage = "read"
     try:
         events = read_sample(sample, strictness)
         stage = "gate"
         gated = _gate(sample, template, plans, events, tabling, settled, threads)
+        yield
         stage = "tabulate"
         return _tabulate(gated, sample, describe_sample(sample, study_id, gated.fcs_sha256), tabling)
     except OutputError:

@@ -64,9 +64,11 @@ def do_samples(tasks: Sequence[Task], setting: Setting, hands: Hands) -> list[Pr
 
 
 def _known(task: Task, place: Workplace) -> Task:
-    """A task with what is known of its file."""
-    file = task.sample.file
-    return replace(task, known=place.known(file), pinned=None if task.settled is None else place.pinned(file))
+    """A task with what is known of its file and of its result."""
+    file, pinned = task.sample.file, None
+    if task.settled is not None:
+        pinned = place.pinned(file)
+    return replace(task, known=place.known(file), pinned=pinned, kept_in=place.store.names_for(task.sample.sample_id))
 
 
 def _without_words(done: Done) -> Done:

@@ -7,20 +7,29 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 TaskT = TypeVar("TaskT")
 ResultT = TypeVar("ResultT")
 Workers = Literal["threads", "processes"]
 
 _WINDOW = 4
-"""Tasks in flight for each worker: enough that none waits, few enough that a million tasks are never all held."""
+"""Handfuls in flight for each worker: enough that none waits, few enough that a million tasks are never all held."""
 
-_CHUNK_SECONDS = 10.0
-"""Work in one task of a cluster: its scheduler spends about a millisecond a task, so this leaves it idle."""
 
-_MOST = 256
-"""Samples in a chunk, however fast: a chunk that is lost is done again."""
+@dataclass(frozen=True)
+class Pace:
+    """How many tasks go in one handful: what takes about `seconds`, and no more than `most`, however fast they are."""
+
+    seconds: float
+    most: int
+
+
+HERE = Pace(0.1, 8)
+"""In our own threads: a few quick samples cost less together than one by one, and an interrupt still ends soon."""
+
+_AWAY = Pace(10.0, 256)
+"""On a cluster: its scheduler spends about a millisecond a handful, so this leaves it idle."""
 
 NO_MEMORY = "not enough memory"
 """Why a task was given up that found none, alone too."""
@@ -36,7 +45,7 @@ class Crew(Generic[TaskT, ResultT]):
     Parameters
     ----------
     work
-        Does one task; must not raise for what is wrong with the task itself.
+        Does a few tasks and gives their results in order; must not raise for what is wrong with a task itself.
     give_up
         The result of a task whose worker died twice.
     n_workers
@@ -45,7 +54,7 @@ class Crew(Generic[TaskT, ResultT]):
         Used instead of one of our own; it is left open.
     """
 
-    work: Callable[[TaskT], ResultT]
+    work: Callable[[tuple[TaskT, ...]], list[ResultT]]
     give_up: Callable[[TaskT, str], ResultT]
     n_workers: int = 1
     workers: Workers = "threads"
@@ -63,11 +72,11 @@ def do_tasks(crew: Crew[TaskT, ResultT], tasks: Iterable[TaskT]) -> Iterator[Res
     """
     waiting = deque(tasks)
     if crew.executor is not None:
-        yield from _in_chunks(crew, crew.executor, waiting)
+        yield from _on_cluster(crew, crew.executor, waiting)
     elif crew.workers == "processes":
         from immunoprofile.cohort.processes import Shift
 
-        yield from Shift(crew.work, crew.give_up, crew.n_workers, _in_flight(crew), waiting).results()
+        yield from Shift(crew.work, crew.give_up, crew.n_workers, _WINDOW * crew.n_workers, waiting).results()
     else:
         yield from _in_threads(crew, waiting)
 
@@ -75,48 +84,30 @@ def do_tasks(crew: Crew[TaskT, ResultT], tasks: Iterable[TaskT]) -> Iterator[Res
 def _in_threads(crew: Crew[TaskT, ResultT], waiting: deque[TaskT]) -> Iterator[ResultT]:
     while waiting:
         with ThreadPoolExecutor(crew.n_workers) as executor:
+            flight = _Flight(crew, executor, waiting, HERE)
             try:
-                yield from _through(crew, executor, waiting)
+                yield from flight.results()
             except MemoryError:
-                suspects = [waiting.popleft() for _ in range(min(len(waiting), _in_flight(crew)))]
-            else:
-                return
-        for task in suspects:
-            # What was done already is found where it was kept.
+                pass
+            finally:
+                flight.cancel()
+        # Alone, and when nobody else works; what was done already is found where it was kept.
+        for task in flight.tasks():
             yield _alone(crew, task)
 
 
 def _alone(crew: Crew[TaskT, ResultT], task: TaskT) -> ResultT:
     try:
-        return crew.work(task)
+        return crew.work((task,))[0]
     except MemoryError:
         return crew.give_up(task, NO_MEMORY)
 
 
-def _in_flight(crew: Crew[Any, Any]) -> int:
-    return _WINDOW * max(1, crew.n_workers)
-
-
-def _through(crew: Crew[TaskT, ResultT], executor: Executor, waiting: deque[TaskT]) -> Iterator[ResultT]:
-    """Results in order; `waiting` loses a task only when its result was given."""
-    flight: deque[Future[ResultT]] = deque()
-    try:
-        while waiting:
-            while len(flight) < min(len(waiting), _in_flight(crew)):
-                flight.append(executor.submit(crew.work, waiting[len(flight)]))
-            result = flight.popleft().result()
-            waiting.popleft()
-            yield result
-    finally:
-        for future in flight:
-            future.cancel()
-
-
 @dataclass(frozen=True)
-class Chunk(Generic[TaskT, ResultT]):
+class Handful(Generic[TaskT, ResultT]):
     """Does several tasks as one task of an executor, and says how long they took."""
 
-    work: Callable[[TaskT], ResultT]
+    work: Callable[[tuple[TaskT, ...]], list[ResultT]]
 
     def __repr__(self) -> str:
         """By this a cluster calls its tasks, in its logs and on its pages."""
@@ -125,50 +116,80 @@ class Chunk(Generic[TaskT, ResultT]):
     def __call__(self, tasks: tuple[TaskT, ...]) -> tuple[list[ResultT], float]:
         """Their results in order, and seconds."""
         start = time.perf_counter()
-        results = [self.work(task) for task in tasks]
-        return results, time.perf_counter() - start
+        return self.work(tasks), time.perf_counter() - start
 
 
-def _in_chunks(crew: Crew[TaskT, ResultT], executor: Executor, waiting: deque[TaskT]) -> Iterator[ResultT]:
-    """Results in order, through an executor of others: in chunks, whose size follows how long the last ones took."""
-    flight: deque[tuple[tuple[TaskT, ...], Future[tuple[list[ResultT], float]]]] = deque()
-    chunk, size = Chunk(crew.work), 1
-    try:
-        while waiting or flight:
-            while waiting and len(flight) < _in_flight(crew):
-                tasks = tuple(waiting.popleft() for _ in range(min(size, len(waiting))))
-                flight.append((tasks, executor.submit(chunk, tasks)))
-            tasks, future = flight.popleft()
-            try:
-                results, seconds = future.result()
-            except Exception as problem:
-                if not _is_lost(problem):
-                    raise
-                yield from (_again(crew, executor, task) for task in tasks)
-                continue
-            size = chunk_size(seconds / len(tasks), len(waiting), crew.n_workers)
-            yield from results
-    finally:
-        for _, future in flight:
+class _Flight(Generic[TaskT, ResultT]):
+    """Tasks on their way through an executor, in handfuls whose size follows how long the last one took."""
+
+    def __init__(self, crew: Crew[TaskT, ResultT], executor: Executor, waiting: deque[TaskT], pace: Pace) -> None:
+        self._handful, self._n_workers = Handful(crew.work), max(1, crew.n_workers)
+        self._executor, self._waiting, self._pace = executor, waiting, pace
+        # How long a task takes is not known yet.
+        self._size, self._most = 1, self._n_workers
+        self._begun: deque[tuple[tuple[TaskT, ...], Future[tuple[list[ResultT], float]]]] = deque()
+
+    def results(self) -> Iterator[ResultT]:
+        """Results in order. What a handful raised is raised here, and the handful is the first that is in flight."""
+        while self._waiting or self._begun:
+            while self._waiting and len(self._begun) < self._most:
+                tasks = tuple(self._waiting.popleft() for _ in range(min(self._size, len(self._waiting))))
+                self._begun.append((tasks, self._executor.submit(self._handful, tasks)))
+            tasks, future = self._begun[0]
+            found, seconds = future.result()
+            self._begun.popleft()
+            self._most = _WINDOW * self._n_workers
+            self._size = handful_size(self._pace, seconds / len(tasks), len(self._waiting), self._n_workers)
+            yield from found
+
+    def land_first(self) -> tuple[TaskT, ...]:
+        """The tasks of the handful that was begun first, which is in flight no more."""
+        return self._begun.popleft()[0]
+
+    def tasks(self) -> list[TaskT]:
+        """All tasks in flight."""
+        return [task for tasks, _ in self._begun for task in tasks]
+
+    def cancel(self) -> None:
+        """Let nothing begin that has not."""
+        for _, future in self._begun:
             future.cancel()
 
 
-def chunk_size(seconds: float, n_left: int, n_workers: int) -> int:
-    """Tasks in the next chunk: about ten seconds of them, and enough chunks left that no worker idles at the end.
+def _on_cluster(crew: Crew[TaskT, ResultT], executor: Executor, waiting: deque[TaskT]) -> Iterator[ResultT]:
+    """Results in order, through an executor of others: the rest goes on while what was lost is done again."""
+    flight = _Flight(crew, executor, waiting, _AWAY)
+    lost: tuple[TaskT, ...] = ()
+    try:
+        while True:
+            try:
+                yield from flight.results()
+                return
+            except Exception as problem:
+                if not _is_lost(problem):
+                    raise
+                lost = flight.land_first()
+            yield from (_again(crew, executor, task) for task in lost)
+    finally:
+        flight.cancel()
+
+
+def handful_size(pace: Pace, seconds: float, n_left: int, n_workers: int) -> int:
+    """Tasks in the next handful: enough handfuls are left that no worker idles at the end.
 
     Parameters
     ----------
     seconds
-        What one task of the last chunk took.
+        What one task of the last handful took.
     """
-    share = n_left // (2 * max(1, n_workers))
-    return max(1, min(int(_CHUNK_SECONDS / max(seconds, 1e-9)), share, _MOST))
+    share = n_left if n_workers == 1 else n_left // (2 * n_workers)
+    return max(1, min(int(pace.seconds / max(seconds, 1e-9)), share, pace.most))
 
 
 def _again(crew: Crew[TaskT, ResultT], executor: Executor, task: TaskT) -> ResultT:
     """A task of a cluster whose worker was lost, once more and alone."""
     try:
-        return executor.submit(crew.work, task).result()
+        return executor.submit(crew.work, (task,)).result()[0]
     except Exception as problem:
         if not _is_lost(problem):
             raise

@@ -1,60 +1,39 @@
-"""Results of single samples on disk, found again by what they rest on: what makes a run go on where it stopped.
+"""Results of samples on disk, found again by what they rest on: what makes a run go on where it stopped.
 
-`.work/samples/ab/KEY.result` holds the tables of one sample as Arrow batches behind a JSON header, and at the end the
-SHA-256 of all of it and of the key, so that a result is found under its own key only. A file that is not whole is as
-good as none: the sample is done again. Nothing in it can run.
+`.work/samples/NAME.results` holds the tables of a few samples that were done together: their keys in a line, a JSON
+header, Arrow batches with the rows of one sample behind those of the other, and at the end the SHA-256 of all of it.
+The name says which samples and which keys (`_name`), so that a listing of the folder finds what may be a sample's, and
+a file under another's name shows. A file that is not whole is as good as none: its samples are done again. Nothing in
+it can run.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
-from numpy.typing import NDArray
 
+from immunoprofile.cohort.made import Made, schema_of, to_arrow
 from immunoprofile.columns import TABLES, Table
 from immunoprofile.errors import OutputError
 from immunoprofile.provenance import write_bytes
-from immunoprofile.tables import Columns, build_frame, sort_frame
+from immunoprofile.tables import build_frame, sort_frame
 
 WORK = ".work"
-_MAGIC = b"immunoprofile sample 3\n"
+SUFFIX = ".results"
+_MAGIC = b"immunoprofile samples 4\n"
 _DIGEST_BYTES = 32
-
-
-@dataclass(frozen=True, eq=False)
-class Made(Mapping[str, pd.DataFrame]):
-    """The tables of one sample as they were made, by name; a frame is built when it is asked for.
-
-    Whoever keeps them needs no frame, and a frame costs more than the rest of a small table.
-    """
-
-    columns: Mapping[str, Columns] = field(default_factory=dict)
-
-    def __getitem__(self, name: str) -> pd.DataFrame:
-        return self.columns[name].frame()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.columns)
-
-    def __len__(self) -> int:
-        return len(self.columns)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.columns
-
-    def read(self, names: Iterable[str]) -> dict[str, pa.RecordBatch]:
-        """Some tables as Arrow has them, those of them that there are."""
-        return {name: _to_arrow(self.columns[name]) for name in names if name in self.columns}
+_MARK = 8
+"""Hexadecimal digits of a sample's digest in the names of files; those with the same are told apart by their keys."""
+_LONGEST = 4096
+"""Bytes of the line of keys that are read to look for one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,15 +41,21 @@ class Kept(Mapping[str, pd.DataFrame]):
     """The tables of one kept result by name; each is read from disk when it is asked for.
 
     A batch holds a path for each sample, not its tables: its memory does not grow with the number of samples.
+
+    Parameters
+    ----------
+    number
+        Which of the samples in the file, from 0.
     """
 
     path: Path
+    number: int
     names: tuple[str, ...]
 
     def __getitem__(self, name: str) -> pd.DataFrame:
         if name not in self.names:
             raise KeyError(name)
-        return sort_frame(TABLES[name], self.read((name,))[name].to_pandas())
+        return sort_frame(TABLES[name], _open_again(self.path).of_sample(self.number, (name,))[name].to_pandas())
 
     def __contains__(self, name: object) -> bool:
         return name in self.names
@@ -81,33 +66,51 @@ class Kept(Mapping[str, pd.DataFrame]):
     def __len__(self) -> int:
         return len(self.names)
 
-    def read(self, names: Iterable[str]) -> dict[str, pa.RecordBatch]:
-        """Some tables as Arrow has them, those of them that are kept.
 
-        Raises
-        ------
-        OutputError
-            The result is gone or not whole any more, though it was when the run began.
-        """
-        body = _whole(self.path)
-        if body is None:
-            raise OutputError(
-                "was damaged or removed while the run went on",
-                path=self.path,
-                remedy="Run the same command again: this sample is done anew.",
-                code="OUTPUT-KEPT",
-            )
-        return _batches(body, names)
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """What is kept of one sample.
+
+    Parameters
+    ----------
+    key
+        Digest of all that the result rests on.
+    facts
+        What is kept beside its tables, as JSON has it.
+    """
+
+    key: str
+    sample_id: str
+    facts: Mapping[str, Any]
+    tables: Made
 
 
 def join_tables(names: Iterable[str], parts: Iterable[Made | Kept]) -> dict[str, pd.DataFrame]:
-    """Tables of many samples, each sorted by its key, from results in memory or on disk; each result is read once."""
+    """Tables of many samples, each sorted by its key, from results in memory or on disk.
+
+    Raises
+    ------
+    OutputError
+        A result is gone or not whole any more, though it was when the run began.
+    """
     batches: dict[str, list[pa.RecordBatch]] = {name: [] for name in names}
-    for part in parts:
-        for name, batch in part.read(batches).items():
+    for found in _read_in_turn(parts, tuple(batches)):
+        for name, batch in found.items():
             if batch.num_rows:
                 batches[name].append(batch)
     return {name: _joined(TABLES[name], found) for name, found in batches.items()}
+
+
+def _read_in_turn(parts: Iterable[Made | Kept], names: Sequence[str]) -> Iterator[dict[str, pa.RecordBatch]]:
+    """Some tables of each, as far as there are any; a file is read once for those of its samples that lie together."""
+    path, held = None, None
+    for part in parts:
+        if isinstance(part, Made):
+            yield part.read(names)
+            continue
+        if held is None or part.path != path:
+            path, held = part.path, _open_again(part.path)
+        yield held.of_sample(part.number, names)
 
 
 def _joined(table: Table, batches: Sequence[pa.RecordBatch]) -> pd.DataFrame:
@@ -116,7 +119,7 @@ def _joined(table: Table, batches: Sequence[pa.RecordBatch]) -> pd.DataFrame:
     first = table.key[0]
     ordered = sorted(batches, key=lambda batch: str(batch[first][0]))
     # One conversion for all of them: a frame for each costs a hundred times more.
-    joined = pa.Table.from_batches(ordered, schema=_schema(table.name)).combine_chunks()
+    joined = pa.Table.from_batches(ordered, schema=schema_of(table.name)).combine_chunks()
     return sort_frame(table, joined.to_pandas())
 
 
@@ -130,120 +133,163 @@ class Store:
         """Was nothing ever kept here?"""
         return not self._folder.exists()
 
-    def path(self, key: str) -> Path:
-        """Where the result of a key lies."""
-        return self._folder / key[:2] / f"{key}.result"
+    def paths(self) -> list[Path]:
+        """Whatever lies here under the name of a kept result."""
+        return sorted(self._folder.glob(f"*{SUFFIX}"))
 
-    def load(self, key: str) -> tuple[dict[str, Any], Kept] | None:
-        """Facts and tables kept under a key; None where there are none, or none that are whole."""
-        body = _whole(self.path(key))
-        if body is None:
-            return None
-        header, _ = _header(body)
-        return header["facts"], Kept(self.path(key), tuple(name for name, _ in header["tables"]))
+    @cached_property
+    def _by_mark(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for path in self.paths():
+            for mark in _marks_in(path.name):
+                found.setdefault(mark, []).append(path.name)
+        return found
 
-    def save(self, key: str, facts: Mapping[str, Any], tables: Made) -> Kept:
-        """Keep a result under its key, whole or not at all.
+    def names_for(self, sample_id: str) -> tuple[str, ...]:
+        """Names of files that may hold a sample's results, as the folder was when it was first asked."""
+        return tuple(self._by_mark.get(_mark(sample_id), ()))
+
+    def has(self, key: str, names: Iterable[str]) -> bool:
+        """Does one of these files say that it holds a result under this key? It is not looked into further."""
+        return any(key in keys_in(self._folder / name) for name in names)
+
+    def load(self, key: str, names: Iterable[str]) -> tuple[dict[str, Any], Kept] | None:
+        """Facts and tables kept under a key in one of these files; None where none is whole and has them."""
+        for name in names:
+            path = self._folder / name
+            held = open_kept(path) if key in keys_in(path) else None
+            if held is not None:
+                return held.facts_and_tables(held.keys.index(key))
+        return None
+
+    def save(self, entries: Sequence[Entry]) -> list[Kept]:
+        """Keep results of a few samples in one file, whole or not at all.
 
         Raises
         ------
         OutputError
             The disk is full or the folder may not be written.
         """
-        body = _pack(facts, tables.columns)
-        write_bytes(self.path(key), body + _digest(body, key))
-        return Kept(self.path(key), tuple(tables))
+        if not entries:
+            return []
+        body = _pack(entries)
+        path = self._folder / _name([e.sample_id for e in entries], [e.key for e in entries])
+        write_bytes(path, body + hashlib.sha256(body).digest())
+        return [Kept(path, number, tuple(e.tables)) for number, e in enumerate(entries)]
 
 
-def _pack(facts: Mapping[str, Any], tables: Mapping[str, Columns]) -> bytes:
-    batches = {name: _to_arrow(columns).serialize() for name, columns in tables.items()}
-    sizes = [[name, batch.size] for name, batch in batches.items()]
-    header = json.dumps({"facts": dict(facts), "tables": sizes}, ensure_ascii=False).encode()
-    return b"".join([_MAGIC, len(header).to_bytes(8, "little"), header, *batches.values()])
+def _mark(sample_id: str) -> str:
+    return hashlib.sha256(sample_id.encode()).hexdigest()[:_MARK]
 
 
-def _digest(body: bytes, key: str) -> bytes:
-    digest = hashlib.sha256(body)
-    digest.update(key.encode())
-    return digest.digest()
+def _name(sample_ids: Iterable[str], keys: Iterable[str]) -> str:
+    """The file's name: a mark for each sample, then the digest of the keys."""
+    return f"{''.join(map(_mark, sample_ids))}-{hashlib.sha256(' '.join(keys).encode()).hexdigest()[:16]}{SUFFIX}"
 
 
-def _whole(path: Path) -> bytes | None:
-    """What is kept in a file, without its digest; None where the file is not there or not whole."""
+def _marks_in(name: str) -> list[str]:
+    marks = name.partition("-")[0]
+    return [marks[i : i + _MARK] for i in range(0, len(marks), _MARK)]
+
+
+def _pack(entries: Sequence[Entry]) -> bytes:
+    names = list(dict.fromkeys(name for e in entries for name in e.tables))
+    batches = {name: _merged([to_arrow(e.tables.columns[name]) for e in entries if name in e.tables]) for name in names}
+    header = {
+        "samples": [
+            {
+                "sample_id": e.sample_id,
+                "facts": dict(e.facts),
+                "rows": {name: columns.n_rows for name, columns in e.tables.columns.items()},
+            }
+            for e in entries
+        ],
+        "tables": [[name, batch.size] for name, batch in batches.items()],
+    }
+    keys, text = " ".join(e.key for e in entries).encode(), json.dumps(header, ensure_ascii=False).encode()
+    return b"".join([_MAGIC, keys, b"\n", len(text).to_bytes(8, "little"), text, *batches.values()])
+
+
+def _merged(batches: Sequence[pa.RecordBatch]) -> pa.Buffer:
+    """One batch of them all, as bytes."""
+    if len(batches) == 1:
+        return batches[0].serialize()
+    # Arrow drops batches without rows, all of them where there is no other.
+    joined = pa.Table.from_batches(batches).combine_chunks().to_batches()
+    return (joined or batches)[0].serialize()
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """A file of kept results that was found to be whole."""
+
+    path: Path
+    keys: tuple[str, ...]
+    header: Mapping[str, Any]
+    body: pa.Buffer
+
+    def name(self) -> str:
+        """What the file is called where a run has put it."""
+        return _name([s["sample_id"] for s in self.header["samples"]], self.keys)
+
+    @cached_property
+    def tables(self) -> dict[str, pa.RecordBatch]:
+        """The tables of all its samples."""
+        at, found = 0, {}
+        for name, size in self.header["tables"]:
+            found[name] = pa.ipc.read_record_batch(self.body.slice(at, size), schema_of(name))
+            at += size
+        return found
+
+    def facts_and_tables(self, number: int) -> tuple[dict[str, Any], Kept]:
+        """What is kept of one sample; its tables wait in the file."""
+        sample = self.header["samples"][number]
+        return sample["facts"], Kept(self.path, number, tuple(sample["rows"]))
+
+    def of_sample(self, number: int, names: Iterable[str]) -> dict[str, pa.RecordBatch]:
+        """Some tables of one sample, those of them that are kept."""
+        rows = [s["rows"] for s in self.header["samples"][: number + 1]]
+        return {
+            name: self.tables[name].slice(sum(r.get(name, 0) for r in rows[:-1]), rows[-1][name])
+            for name in names
+            if name in rows[-1]
+        }
+
+
+def keys_in(path: Path) -> tuple[str, ...]:
+    """The keys of what a file says that it holds; none where it cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            begins = stream.read(len(_MAGIC)) == _MAGIC
+            return tuple(stream.readline(_LONGEST).decode("ascii", errors="replace").split()) if begins else ()
+    except OSError:
+        return ()
+
+
+def open_kept(path: Path) -> Opened | None:
+    """What a file holds; None where it is not there or not whole."""
     try:
         content = path.read_bytes()
     except OSError:
         return None
     body, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
-    return body if body.startswith(_MAGIC) and _digest(body, path.stem) == digest else None
+    if not body.startswith(_MAGIC) or hashlib.sha256(body).digest() != digest:
+        return None
+    at = body.index(b"\n", len(_MAGIC)) + 1
+    start = at + 8
+    end = start + int.from_bytes(body[at:start], "little")
+    keys = tuple(body[len(_MAGIC) : at].decode().split())
+    return Opened(path, keys, json.loads(body[start:end]), pa.py_buffer(body).slice(end))
 
 
-def _header(body: bytes) -> tuple[dict[str, Any], int]:
-    """The header, and where the first table begins."""
-    start = len(_MAGIC) + 8
-    end = start + int.from_bytes(body[len(_MAGIC) : start], "little")
-    return json.loads(body[start:end]), end
-
-
-def _batches(body: bytes, names: Iterable[str]) -> dict[str, pa.RecordBatch]:
-    (header, at), wanted, found = _header(body), set(names), {}
-    whole = pa.py_buffer(body)
-    for name, size in header["tables"]:
-        if name in wanted:
-            found[name] = pa.ipc.read_record_batch(whole.slice(at, size), _schema(name))
-        at += size
-    return found
-
-
-def _to_arrow(columns: Columns) -> pa.RecordBatch:
-    table, n = columns.table, columns.n_rows
-    schema = _schema(table.name)
-    arrays = [_array(columns.values.get(name), n, kind) for name, kind in zip(table.names, schema.types, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-
-def _array(value: Any, n: int, kind: pa.DataType) -> pa.Array:
-    """A column from an array, or from one value for all rows; None and NaN are missing."""
-    if isinstance(value, np.ndarray):
-        # What cannot be written to is what all samples of a template share.
-        return _of_array(value, kind) if value.flags.writeable else _of_shared(_Shared(value), kind)
-    # Numbers with a fraction are not looked up: 0.0 and -0.0 are one key.
-    return (_repeat if isinstance(value, float) else _repeated)(value, n, kind)
-
-
-def _of_array(value: NDArray[Any], kind: pa.DataType) -> pa.Array:
-    return pa.array(value, type=kind, from_pandas=True)
-
-
-class _Shared:
-    """An array as a key: the same only as itself."""
-
-    __slots__ = ("array",)
-
-    def __init__(self, array: NDArray[Any]) -> None:
-        self.array = array
-
-    def __hash__(self) -> int:
-        return id(self.array)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Shared) and self.array is other.array
-
-
-@lru_cache(maxsize=256)
-def _of_shared(shared: _Shared, kind: pa.DataType) -> pa.Array:
-    return _of_array(shared.array, kind)
-
-
-def _repeat(value: Any, n: int, kind: pa.DataType) -> pa.Array:
-    missing = value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
-    return pa.nulls(n, kind) if missing else pa.array([value] * n, type=kind)
-
-
-_repeated = lru_cache(maxsize=256, typed=True)(_repeat)
-
-
-@cache
-def _schema(name: str) -> pa.Schema:
-    """A table's columns with what pandas has to know to read them back as they were."""
-    return pa.Schema.from_pandas(build_frame(TABLES[name], []), preserve_index=False)
+def _open_again(path: Path) -> Opened:
+    """What a file holds that was whole when the run began, or that this run wrote."""
+    held = open_kept(path)
+    if held is None:
+        raise OutputError(
+            "was damaged or removed while the run went on",
+            path=path,
+            remedy="Run the same command again: its samples are done anew.",
+            code="OUTPUT-KEPT",
+        )
+    return held

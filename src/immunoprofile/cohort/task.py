@@ -62,6 +62,8 @@ class Task:
     known: FileState | None = None
     pinned: str | None = None
     """SHA-256 of the bytes that its gates were settled from; None where they rest on no file."""
+    kept_in: tuple[str, ...] = ()
+    """Names of the files in which an earlier run may have kept its result."""
 
     def __repr__(self) -> str:
         """Short, and without its file: a cluster writes what failed into the logs of its workers."""
@@ -86,11 +88,18 @@ class Task:
 
 @dataclass(frozen=True)
 class Done:
-    """A sample's result, the state of its file, and whether it was kept from an earlier run."""
+    """A sample's result, the state of its file, and whether it was kept from an earlier run.
+
+    Parameters
+    ----------
+    key
+        Under which the result is to be kept; None where it is, or is not to be.
+    """
 
     profiled: Profiled
     state: FileState | None = None
     kept: bool = False
+    key: str | None = None
 
 
 def failed(task: Task, problem: ImmunoprofileError) -> Done:

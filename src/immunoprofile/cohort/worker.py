@@ -1,18 +1,23 @@
-"""Does one sample: once, kept by what its result rests on, and found again by that."""
+"""Does samples: each once, kept by what it rests on, and found again by that."""
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
+from immunoprofile.cohort.made import Made
 from immunoprofile.cohort.memory import keep_freed_memory
 from immunoprofile.cohort.sample import Plans, Profiled, profile_sample
-from immunoprofile.cohort.store import Kept, Made, Store
+from immunoprofile.cohort.schedule import HERE
+from immunoprofile.cohort.store import Entry, Kept, Store
 from immunoprofile.cohort.task import Done, Setting, Task, failed
 from immunoprofile.cohort.workplace import FileState, at_rest, digested, state_of
 from immunoprofile.errors import FcsAccessError, FcsError, ImmunoprofileError, OutputError
@@ -20,6 +25,34 @@ from immunoprofile.fcs import FcsFile, RemoteFile, access_error, digest_of_fcs
 from immunoprofile.populations import PICTURES, picture_name
 from immunoprofile.provenance import write_bytes
 from immunoprofile.spillover import Spillover
+
+T = TypeVar("T")
+Steps = Generator[None, None, T]
+"""Work that pauses on its way, and gives its result at its end."""
+
+
+class _Begun:
+    """A sample that went as far as its first pause, or to its end where it has none."""
+
+    __slots__ = ("_done", "_steps")
+
+    def __init__(self, steps: Steps[Done]) -> None:
+        self._steps, self._done = steps, _go_on(steps)
+
+    def end(self) -> Done:
+        """Go on to the end."""
+        while self._done is None:
+            self._done = _go_on(self._steps)
+        return self._done
+
+
+def _go_on(steps: Steps[T]) -> T | None:
+    """As far as the next pause; the result where there is none any more."""
+    try:
+        next(steps)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
+    return None
 
 
 @dataclass(frozen=True)
@@ -44,33 +77,55 @@ class Worker:
         """Short, and without its folder."""
         return "Worker()"
 
-    def __call__(self, task: Task) -> Done:
-        """One sample: what is wrong with it becomes its failure."""
+    def __call__(self, tasks: Sequence[Task]) -> list[Done]:
+        """Some samples in their order: what is wrong with one becomes its failure."""
         try:
-            return self._twice(task)
+            return list(self._in_handfuls(tasks))
         except OutputError as error:
             if not self.private:
                 raise
             # Without a cause: that has the folder's name too.
             raise _without_folders(error) from None
 
-    def _twice(self, task: Task) -> Done:
+    def _in_handfuls(self, tasks: Sequence[Task]) -> Iterator[Done]:
+        """Quick samples a few at a time, all gated before the first is tabulated; slow ones each alone."""
+        begun: list[_Begun] = []
+        start = time.perf_counter()
+        for task in tasks:
+            begun.append(_Begun(self._twice(task)))
+            if len(begun) >= HERE.most or time.perf_counter() - start > HERE.seconds:
+                yield from self._keep([b.end() for b in begun])
+                begun, start = [], time.perf_counter()
+        yield from self._keep([b.end() for b in begun])
+
+    def _keep(self, done: Sequence[Done]) -> Iterator[Done]:
+        """The same once they are kept, all new ones in one file: where the tables are goes back, not the tables."""
+        if self.folder is None:
+            yield from done
+            return
+        new = [_entry(d.key, d.profiled) for d in done if d.key is not None]
+        kept = iter(Store(self.folder).save(new))
+        for one in done:
+            profiled = one.profiled if one.key is None else replace(one.profiled, tables=next(kept))
+            yield replace(one, profiled=self._drawn(profiled), key=None)
+
+    def _twice(self, task: Task) -> Steps[Done]:
         try:
-            return self._once(task)
+            return (yield from self._once(task))
         except FcsError as problem:
             if problem.code != "FCS-CHANGED":
                 return failed(task, problem)
         try:
             # A file that is being copied may be whole by now.
-            return self._once(task)
+            return (yield from self._once(task))
         except FcsError as problem:
             return failed(task, problem)
 
-    def _once(self, task: Task) -> Done:
-        done = self._in_one_walk(task) if self.begun_anew else None
-        return self._by_key(task) if done is None else done
+    def _once(self, task: Task) -> Steps[Done]:
+        done = (yield from self._in_one_walk(task)) if self.begun_anew else None
+        return (yield from self._by_key(task)) if done is None else done
 
-    def _in_one_walk(self, task: Task) -> Done | None:
+    def _in_one_walk(self, task: Task) -> Steps[Done | None]:
         """The same as `_by_key`, reading the file once for its digest and its gates; None where that cannot be."""
         file = task.sample.file
         if isinstance(file, RemoteFile) or task.sample.spillover or task.known or task.pinned is not None:
@@ -79,19 +134,19 @@ class Worker:
             state = at_rest(file, state_of(file))
         except OSError:
             return None
-        profiled = self._profile(task)
+        profiled = yield from self._profile(task)
         if profiled.failure is not None or profiled.fcs_sha256 is None:
             return None
         check_same(file, state)
         state = replace(state, sha256=profiled.fcs_sha256)
-        return self._kept(profiled, state, task.key(self.setting.digest, state.sha256))
+        return Done(profiled, state, key=task.key(self.setting.digest, state.sha256))
 
-    def _by_key(self, task: Task) -> Done:
+    def _by_key(self, task: Task) -> Steps[Done]:
         try:
             state, key = self._key(task)
         except (OSError, ImmunoprofileError):
             # Reading says better what is wrong with the file.
-            tried = self._profile(task)
+            tried = yield from self._profile(task)
             if tried.failure is not None:
                 return Done(tried)
             # It can be read after all: what was wrong has passed, or the system says that it has not.
@@ -100,21 +155,14 @@ class Worker:
             how = "is not the one that automatic gates were found in" if task.pinned else _UNREAD
             raise _changed(task.sample.file, how)
         store = None if self.folder is None else Store(self.folder)
-        kept = None if store is None else store.load(key)
+        kept = None if store is None else store.load(key, task.kept_in)
         if kept is not None:
-            return Done(self._drawn(_unpacked(task.sample.sample_id, *kept)), state, kept=True)
-        profiled = self._profile(task, state.sha256)
+            return Done(_unpacked(task.sample.sample_id, *kept), state, kept=True)
+        profiled = yield from self._profile(task, state.sha256)
         check_same(task.sample.file, state)
         if not self._has_key(task, state, key):
             raise _changed(task.sample.file, "is compensated by a matrix that changed while it was worked on")
-        return self._kept(profiled, state, key)
-
-    def _kept(self, profiled: Profiled, state: FileState, key: str) -> Done:
-        if self.folder is not None and isinstance(profiled.tables, Made) and profiled.failure is None:
-            # What goes back is small: where the tables are, not the tables.
-            kept = Store(self.folder).save(key, _facts(profiled), profiled.tables)
-            profiled = replace(profiled, tables=kept)
-        return Done(self._drawn(profiled), state)
+        return Done(profiled, state, key=None if profiled.failure is not None else key)
 
     def _key(self, task: Task) -> tuple[FileState, str]:
         try:
@@ -136,7 +184,7 @@ class Worker:
             _write_if_new(self.folder / PICTURES / picture_name(profiled.sample_id), profiled.pictures)
         return replace(profiled, pictures=None)
 
-    def _profile(self, task: Task, fcs_sha256: str | None = None) -> Profiled:
+    def _profile(self, task: Task, fcs_sha256: str | None = None) -> Steps[Profiled]:
         keep_freed_memory()
         return profile_sample(
             task.sample,
@@ -205,16 +253,23 @@ def _changed(file: FcsFile, how: str) -> FcsAccessError:
     )
 
 
-def _facts(profiled: Profiled) -> dict[str, Any]:
-    """What is kept of a result beside its tables, as JSON has it; floats come back bit for bit."""
-    used = profiled.spillover
-    matrix = None if used is None else [list(used.detectors), list(used.fluorochromes), used.matrix.tolist()]
+def _entry(key: str, profiled: Profiled) -> Entry:
+    """What is kept of a sample; floats come back bit for bit."""
+    assert isinstance(profiled.tables, Made)
+    matrix = None if profiled.spillover is None else _packed(profiled.spillover)
     drawn = None if profiled.pictures is None else profiled.pictures.decode()
-    return {"fcs_sha256": profiled.fcs_sha256, "spillover": matrix, "pictures": drawn}
+    facts = {"fcs_sha256": profiled.fcs_sha256, "spillover": matrix, "pictures": drawn}
+    return Entry(key, profiled.sample_id, facts, profiled.tables)
+
+
+@lru_cache(maxsize=16)
+def _packed(used: Spillover) -> str:
+    """A matrix as JSON; files of one day have one."""
+    return json.dumps([used.detectors, used.fluorochromes, used.matrix.tolist()])
 
 
 def _unpacked(sample_id: str, facts: Mapping[str, Any], tables: Kept) -> Profiled:
-    matrix = facts["spillover"]
+    matrix = None if facts["spillover"] is None else json.loads(facts["spillover"])
     used = None if matrix is None else Spillover(tuple(matrix[0]), np.array(matrix[2]), tuple(matrix[1]))
     drawn = facts.get("pictures")
     return Profiled(

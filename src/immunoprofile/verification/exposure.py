@@ -20,7 +20,7 @@ import pandas as pd
 from immunoprofile.cohort.coded import coded_folder_of
 from immunoprofile.cohort.journal import JOURNAL
 from immunoprofile.cohort.lock import LOCK
-from immunoprofile.cohort.store import WORK, Store
+from immunoprofile.cohort.store import SUFFIX, WORK, open_kept
 from immunoprofile.errors import FcsError, Problem, printable
 from immunoprofile.fcs import read_fcs_datasets
 from immunoprofile.study.sheet import read_sheet
@@ -38,7 +38,7 @@ _READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
     ".dta": lambda file: pd.read_stata(file, convert_categoricals=False),
     ".xpt": lambda file: pd.read_sas(file, format="xport", encoding="utf-8"),
 }
-_TABLES = {".csv", ".result", *_READERS}
+_TABLES = {".csv", SUFFIX, *_READERS}
 """Looked at first: the ids in them are looked for in all other files."""
 _WRITING = re.compile(rb"[ -~\x80-\xff\t]{4,}")
 _MAX_TEXT = 200_000_000
@@ -126,7 +126,7 @@ def _of_content(file: Path, shown: str, scan: _Scan) -> list[Exposed]:
         return _of_table(file, shown, scan)
     if kind == ".csv":
         return [*_of_sheet(file, shown, scan), *_of_text(file, shown)]
-    if kind == ".result":
+    if kind == SUFFIX:
         return [*_of_kept(file, shown, scan), *_of_text(file, shown)]
     if file.name == LOCK or (file.name == "files.json" and file.parent.name == WORK):
         return _of_own_json(file, shown)
@@ -184,12 +184,12 @@ def _of_table(file: Path, shown: str, scan: _Scan) -> list[Exposed]:
 
 
 def _of_kept(file: Path, shown: str, scan: _Scan) -> list[Exposed]:
-    """The kept result of a sample: its tables, each looked at as the table that it becomes a part of."""
-    kept = Store(file.parents[3]).load(file.stem) if file.parts[-4:-2] == (WORK, "samples") else None
-    if kept is None:
-        return [_unread(shown, "is no whole result of a sample")]
+    """Kept results of samples: their tables, each looked at as the table that it becomes a part of."""
+    held = open_kept(file) if file.parts[-3:-1] == (WORK, "samples") else None
+    if held is None:
+        return [_unread(shown, "is no whole result of samples")]
     found = []
-    for name, batch in kept[1].read(kept[1].names).items():
+    for name, batch in held.tables.items():
         asked = [c for c in batch.schema.names if c in _ASKED_BY or kind_of_column(name, c) is not None]
         found += scan.frame(batch.select(asked).to_pandas(), file, name, shown)
     return found

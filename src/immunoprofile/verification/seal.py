@@ -11,7 +11,7 @@ from pathlib import Path
 
 from immunoprofile.cohort.journal import JOURNAL
 from immunoprofile.cohort.lock import LOCK
-from immunoprofile.cohort.store import WORK, Store
+from immunoprofile.cohort.store import SUFFIX, WORK, keys_in, open_kept
 from immunoprofile.cohort.thawed import frozen_input, frozen_name
 from immunoprofile.columns import TABLES
 from immunoprofile.errors import FcsError, InputError, printable
@@ -158,7 +158,7 @@ def verify_folder(folder: Path, sources: Sources | None = None) -> Verdict:
         "output": len(manifest.outputs),
         "page": len(pages),
         "journal": history.n_lines,
-        "kept": len(_results(folder)),
+        "kept": sum(len(keys_in(path)) for path in _results(folder)),
         "input": len(manifest.inputs.keys() & given.files.keys()),
         "template": sum(n.removeprefix(_TEMPLATE) in given.templates for n in manifest.plan),
     }
@@ -230,18 +230,18 @@ def _unlisted(folder: Path, manifest: Manifest) -> Iterator[str]:
 
 
 def _results(folder: Path) -> list[Path]:
-    return sorted((folder / WORK / "samples").rglob("*.result"))
+    return sorted((folder / WORK).rglob(f"*{SUFFIX}"))
 
 
 def _kept(folder: Path) -> Iterator[Difference]:
     """Kept results that are not whole: a run would do them again, and somebody or something changed them."""
-    store = Store(folder)
     for path in _results(folder):
         name = path.relative_to(folder).as_posix()
-        if path.is_symlink() or path != store.path(path.stem):
+        held = None if path.is_symlink() else open_kept(path)
+        if path.is_symlink() or path.parent != folder / WORK / "samples" or (held and held.name() != path.name):
             yield Difference("kept", name, "does not lie where a run would have put it")
-        elif store.load(path.stem) is None:
-            yield Difference("kept", name, "is not as it was kept; a run would do this sample again")
+        elif held is None:
+            yield Difference("kept", name, "is not as it was kept; a run would do its samples again")
 
 
 def _inputs(manifest: Manifest, given: Sources) -> Iterator[Difference]:
