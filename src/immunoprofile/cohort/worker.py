@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -16,7 +15,6 @@ import numpy as np
 from immunoprofile.cohort.made import Made
 from immunoprofile.cohort.memory import keep_freed_memory
 from immunoprofile.cohort.sample import Plans, Profiled, profile_sample
-from immunoprofile.cohort.schedule import HERE
 from immunoprofile.cohort.store import Entry, Kept, Store
 from immunoprofile.cohort.task import Done, Setting, Task, failed
 from immunoprofile.cohort.workplace import FileState, at_rest, digested, state_of
@@ -26,33 +24,39 @@ from immunoprofile.populations import PICTURES, picture_name
 from immunoprofile.provenance import write_bytes
 from immunoprofile.spillover import Spillover
 
+_MOST = 8
+_MOST_BYTES = 64_000_000
+"""Files that are done together: what one costs more after the other is little by then, and so is what a stop loses."""
+
 T = TypeVar("T")
 Steps = Generator[None, None, T]
 """Work that pauses on its way, and gives its result at its end."""
 
 
 class _Begun:
-    """A sample that went as far as its first pause, or to its end where it has none."""
+    """Work that was begun, and its result once it came to its end."""
 
     __slots__ = ("_done", "_steps")
 
     def __init__(self, steps: Steps[Done]) -> None:
-        self._steps, self._done = steps, _go_on(steps)
+        self._steps = steps
+        self._done: Done | None = None
+        self.go_on()
+
+    def go_on(self) -> None:
+        """As far as the next pause."""
+        if self._done is not None:
+            return
+        try:
+            next(self._steps)
+        except StopIteration as end:
+            self._done = end.value
 
     def end(self) -> Done:
         """Go on to the end."""
         while self._done is None:
-            self._done = _go_on(self._steps)
+            self.go_on()
         return self._done
-
-
-def _go_on(steps: Steps[T]) -> T | None:
-    """As far as the next pause; the result where there is none any more."""
-    try:
-        next(steps)
-    except StopIteration as end:
-        return end.value  # type: ignore[no-any-return]
-    return None
 
 
 @dataclass(frozen=True)
@@ -80,23 +84,19 @@ class Worker:
     def __call__(self, tasks: Sequence[Task]) -> list[Done]:
         """Some samples in their order: what is wrong with one becomes its failure."""
         try:
-            return list(self._in_handfuls(tasks))
+            return [done for few in _in_handfuls(tasks) for done in self._keep(self._together(few))]
         except OutputError as error:
             if not self.private:
                 raise
             # Without a cause: that has the folder's name too.
             raise _without_folders(error) from None
 
-    def _in_handfuls(self, tasks: Sequence[Task]) -> Iterator[Done]:
-        """Quick samples a few at a time, all gated before the first is tabulated; slow ones each alone."""
-        begun: list[_Begun] = []
-        start = time.perf_counter()
-        for task in tasks:
-            begun.append(_Begun(self._twice(task)))
-            if len(begun) >= HERE.most or time.perf_counter() - start > HERE.seconds:
-                yield from self._keep([b.end() for b in begun])
-                begun, start = [], time.perf_counter()
-        yield from self._keep([b.end() for b in begun])
+    def _together(self, few: Sequence[Task]) -> list[Done]:
+        """All opened before the first is gated, and all gated before the first is tabulated (`profile_sample`)."""
+        begun = [_Begun(self._twice(task)) for task in few]
+        for one in begun:
+            one.go_on()
+        return [one.end() for one in begun]
 
     def _keep(self, done: Sequence[Done]) -> Iterator[Done]:
         """The same once they are kept, all new ones in one file: where the tables are goes back, not the tables."""
@@ -196,6 +196,29 @@ class Worker:
             tabling=replace(self.setting.tabling(task), fcs_sha256=fcs_sha256),
             settled=task.settled,
         )
+
+
+def _in_handfuls(tasks: Sequence[Task]) -> Iterator[list[Task]]:
+    """A few small files at a time, and a large one alone."""
+    few: list[Task] = []
+    total = 0
+    for task in tasks:
+        size = _size(task.sample.file)
+        if few and (len(few) == _MOST or total + size > _MOST_BYTES):
+            yield few
+            few, total = [], 0
+        few.append(task)
+        total += size
+    if few:
+        yield few
+
+
+def _size(file: FcsFile) -> int:
+    """Bytes of a file; a remote one, which is waited for longer than it is worked on, is large."""
+    try:
+        return _MOST_BYTES if isinstance(file, RemoteFile) else file.stat().st_size
+    except OSError:
+        return 0
 
 
 def _without_folders(error: OutputError) -> ImmunoprofileError:
