@@ -55,19 +55,17 @@ def count_block(
         for run in range(runs):
             first, last = edges[run], edges[run + 1]
             row = block[c, first:last]
-            ends = _count_run(row, cuts[c], high[c], counts[bins[first], c])
-            if low[c] > -math.inf:
-                ends += _count_low(row, low[c], high[c])
+            ends = _count_run(row, cuts[c], low[c], high[c], counts[bins[first], c])
             margins[c] += ends
             if ends:
                 _mark_ends(row, low[c], high[c], at_margin[first:last])
 
 
 @part
-def _count_run(row: Array, cuts: Array, high: float, found: Array) -> int:
-    """Add the numbers between the cuts to `found`; how many are at or above `high`."""
+def _count_run(row: Array, cuts: Array, low: float, high: float, found: Array) -> int:
+    """Add the numbers between the cuts to `found`; how many are at or below `low`, or at or above `high`."""
     a, b, c, d, e = cuts[0], cuts[1], cuts[2], cuts[3], cuts[4]
-    known, over_a, over_b, over_c, over_d, over_e, over_high = 0, 0, 0, 0, 0, 0, 0
+    known, over_a, over_b, over_c, over_d, over_e, ends = 0, 0, 0, 0, 0, 0, 0
     # All sums in one pass and none depends on another: the compiler does several events at a time.
     for i in range(row.size):
         x = row[i]
@@ -77,23 +75,14 @@ def _count_run(row: Array, cuts: Array, high: float, found: Array) -> int:
         over_c += x >= c
         over_d += x >= d
         over_e += x >= e
-        over_high += x >= high
+        ends += (x >= high) | (x <= low)
     found[0] += known - over_a
     found[1] += over_a - over_b
     found[2] += over_b - over_c
     found[3] += over_c - over_d
     found[4] += over_d - over_e
     found[5] += over_e
-    return over_high
-
-
-@part
-def _count_low(row: Array, low: float, high: float) -> int:
-    """How many are at or below `low`, those aside that are at or above `high` too."""
-    count = 0
-    for i in range(row.size):
-        count += (row[i] <= low) & (not row[i] >= high)
-    return count
+    return ends
 
 
 @part
