@@ -85,17 +85,28 @@ class Journal:
         OSError
             It cannot be opened or closed.
         """
-        with self._path.open("ab", buffering=0) as stream:
-            self._held = stream
-            try:
-                yield
-            finally:
-                self._held = None
+        self._held = self._path.open("ab", buffering=0)
+        try:
+            yield
+        finally:
+            held, self._held = self._held, None
+            held.close()
 
     def _append(self, data: bytes) -> None:
+        if self._held is not None and not self._is_there(self._held):
+            # Somebody took the file away: what is written goes where it is looked for, and the chain shows the gap.
+            self._held.close()
+            self._held = self._path.open("ab", buffering=0)
         with contextlib.nullcontext(self._held) if self._held else self._path.open("ab", buffering=0) as stream:
             if stream.write(data) != len(data):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _is_there(self, held: FileIO) -> bool:
+        """Is this still the file that lies under the journal's name?"""
+        try:
+            return os.path.samestat(os.fstat(held.fileno()), self._path.stat())
+        except FileNotFoundError:
+            return False
 
     def sync(self) -> None:
         """Have the system put what was noted on disk."""
