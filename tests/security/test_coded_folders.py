@@ -91,6 +91,15 @@ def test_folder__takes_its_own_key_again(place: Path, immunoprofile) -> None:
     assert marks_of_folder(place / "coded") == {mark_of(KEY)}
 
 
+@pytest.mark.parametrize("said", ["", '{"event":"run-started"', '{"event":"other","prev":"0"}\n'])
+def test_folder__whose_journal_says_nothing_is_known_by_its_manifest(said: str, tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text(json.dumps({"options": {"deidentified": mark_of(KEY)}}))
+    (tmp_path / "journal.jsonl").write_text(said)
+    assert marks_of_folder(tmp_path) == {mark_of(KEY)}
+    with pytest.raises(OutputError, match="holds de-identified results"):
+        refuse_names_among_codes(tmp_path / "table.csv")
+
+
 def test_folder__with_other_files_takes_no_codes_though_forced(place: Path, immunoprofile) -> None:
     # with names, --force writes beside them; under codes nothing may lie there that says who it is
     (place / "else").mkdir()

@@ -39,7 +39,7 @@ Place = TypeVar("Place", str, Path, None)
 
 
 def no_codes_there(_: click.Context, __: click.Parameter, path: Place) -> Place:
-    """The callback of every place to write: it must not lie in results under codes, where names would be written."""
+    """The callback of a place to write: not in results under codes, where the verb itself does not see to that."""
     if path is not None:
         from immunoprofile.cohort.coded import refuse_names_among_codes
 

@@ -2,7 +2,8 @@
 
 A run notes in the journal where it begins whether it writes codes, with the mark of their key (`study.deidentify`).
 A folder holds one or the other: names beside codes would tell whose they are, and so would the same sample under the
-codes of two keys. Verbs that note nothing in a journal leave a manifest, which says the same.
+codes of two keys. A manifest says the same, and is asked where no journal does: verbs that note nothing leave none,
+and one may be lost.
 """
 
 from __future__ import annotations
@@ -27,11 +28,10 @@ def marks_of_folder(folder: Path) -> set[str | None]:
     OSError
         Journal or manifest cannot be read.
     """
-    if (folder / JOURNAL).is_file():
-        return set(_of_journal(folder / JOURNAL))
-    if (folder / _MANIFEST).is_file():
+    marks = set(_of_journal(folder / JOURNAL)) if (folder / JOURNAL).is_file() else set()
+    if not marks and (folder / _MANIFEST).is_file():
         return {_mark_in(_object((folder / _MANIFEST).read_bytes()).get("options"))}
-    return set()
+    return marks
 
 
 def _of_journal(path: Path) -> Iterator[str | None]:
