@@ -134,6 +134,21 @@ def test_columns__one_value_stands_for_all_rows_and_what_is_not_given_is_missing
     pd.testing.assert_frame_equal(kept["samples_qc"], build_frame(table, rows))
 
 
+def test_columns__of_shared_arrays_and_numbers_that_look_alike_are_told_apart(tmp_path):
+    table, base = TABLES["samples_qc"], np.array(["a", "b"], dtype=object)
+    view = base[:]
+    view.setflags(write=False)
+    for item in ("a", "z"):
+        base[0] = item
+        columns = Columns(table, {"sample_id": "S", "rule_id": view, "item": ""}, 2)
+        kept = _keep(tmp_path / item, Made({"samples_qc": columns}))
+        assert kept["samples_qc"]["rule_id"].tolist() == sorted([item, "b"])
+    for number in (np.float32(0.0), np.float32(-0.0), 0.0, -0.0, np.float64(-0.0), np.float32(np.nan)):
+        columns = Columns(table, {"sample_id": "S", "rule_id": base, "item": "", "value": number}, 2)
+        value = float(_keep(tmp_path / "n", Made({"samples_qc": columns}))["samples_qc"]["value"].iloc[0])
+        np.testing.assert_array_equal([value, np.signbit(value)], [float(number), np.signbit(number)])
+
+
 @pytest.mark.parametrize("rows", [[{"item_id": "S"}, {"item_id": "S"}], [{"item_id": 1}]], ids=["twice", "number"])
 def test_columns__refuses_rows_without_a_key_of_their_own(rows):
     with pytest.raises(ValueError, match="failures"):
@@ -216,6 +231,24 @@ def test_journal__goes_on_after_a_torn_line(tmp_path):
     Journal(tmp_path).note("started again")
     assert check_journal(tmp_path) == []
     assert len((tmp_path / JOURNAL).read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize("fate", ["removed", "replaced"])
+def test_journal__taken_away_while_it_is_held_open_goes_on_where_it_is_looked_for(tmp_path, fate):
+    journal = Journal(tmp_path)
+    with journal.held_open():
+        journal.note("one")
+        if fate == "removed":
+            (tmp_path / JOURNAL).unlink()
+        else:
+            (tmp_path / "other").write_bytes((tmp_path / JOURNAL).read_bytes())
+            (tmp_path / "other").replace(tmp_path / JOURNAL)
+        journal.note("two")
+        journal.note("three")
+    events = [json.loads(line)["event"] for line in (tmp_path / JOURNAL).read_text().splitlines()]
+    assert events == ([] if fate == "removed" else ["one"]) + ["two", "three"]
+    # what was lost with the file shows
+    assert bool(check_journal(tmp_path)) is (fate == "removed")
 
 
 _HOLD = """

@@ -54,10 +54,11 @@ def to_arrow(columns: Columns) -> pa.RecordBatch:
 def _array(value: Any, n: int, kind: pa.DataType) -> pa.Array:
     """A column from an array, or from one value for all rows; None and NaN are missing."""
     if isinstance(value, np.ndarray):
-        # What cannot be written to is what all samples of a template share.
-        return _of_array(value, kind) if value.flags.writeable else _of_shared(_Shared(value), kind)
+        # What nobody can write to is what all samples of a template share; a view's base could be written to.
+        is_shared = value.base is None and not value.flags.writeable
+        return _of_shared(_Shared(value), kind) if is_shared else _of_array(value, kind)
     # Numbers with a fraction are not looked up: 0.0 and -0.0 are one key.
-    return (_repeat if isinstance(value, float) else _repeated)(value, n, kind)
+    return (_repeat if isinstance(value, (float, np.floating)) else _repeated)(value, n, kind)
 
 
 def _of_array(value: NDArray[Any], kind: pa.DataType) -> pa.Array:
@@ -85,7 +86,7 @@ def _of_shared(shared: _Shared, kind: pa.DataType) -> pa.Array:
 
 
 def _repeat(value: Any, n: int, kind: pa.DataType) -> pa.Array:
-    missing = value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
+    missing = value is None or value is pd.NA or (isinstance(value, (float, np.floating)) and math.isnan(value))
     return pa.nulls(n, kind) if missing else pa.array([value] * n, type=kind)
 
 
