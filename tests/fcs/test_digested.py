@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,23 @@ def test_digested__every_layout_of_the_zoo(file: ZooFile, tmp_path: Path) -> Non
 @pytest.fixture
 def events(fcs) -> Events:
     return read_fcs(fcs(bytes(range(200)) * 20))
+
+
+def test_digested__two_walks_at_a_time_are_two(events: Events) -> None:
+    digested = DigestedEvents(events)
+    one, other = (digested.linear_blocks((0,), 64) for _ in range(2))
+    for (first, block), (second, same) in zip(one, other, strict=True):
+        assert first == second
+        np.testing.assert_array_equal(block, same)
+    assert digested.sha256 == hashlib.sha256(Path(str(events.path)).read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize(("columns", "size", "stop"), [((9,), 64, None), ((0,), 0, None), ((0,), 64, 10**6)])
+def test_digested__refuses_what_its_events_refuse(columns, size: int, stop: int | None, events: Events) -> None:
+    with pytest.raises((IndexError, ValueError)) as expected:
+        list(events.linear_blocks(columns, size, 0, stop))
+    with pytest.raises(expected.type, match=re.escape(str(expected.value))):
+        list(DigestedEvents(events).linear_blocks(columns, size, 0, stop))
 
 
 def test_digested__the_file_is_read_once(events: Events, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,14 +23,17 @@ class DigestedEvents:
     def __init__(self, events: Events) -> None:
         self.n_events, self.channels = events.n_events, events.channels
         self._events = events
-        self._passed = PassingDigest()
+        self._passed, self._begun = PassingDigest(), False
 
     def linear_blocks(
         self, columns: Sequence[int], size: int, start: int = 0, stop: int | None = None
     ) -> Iterator[tuple[int, NDArray[np.float64]]]:
         """As those of the events."""
-        if start > 0 or stop not in (None, self.n_events) or self._passed.begun:
-            return self._events.linear_blocks(columns, size, start, stop)
+        # Made in any case: it refuses what cannot be read, and opens nothing before it is asked for its first block.
+        plain = self._events.linear_blocks(columns, size, start, stop)
+        if self._begun or start > 0 or stop not in (None, self.n_events):
+            return plain
+        self._begun = True
         return walk_linear_blocks(self._events.place, columns, size, 0, self.n_events, self._passed)
 
     def linear_sample(self, columns: Sequence[int], starts: Sequence[int], size: int) -> NDArray[np.float64]:

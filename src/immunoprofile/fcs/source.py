@@ -160,13 +160,11 @@ class PassingDigest:
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
         self._n_passed = 0
-        self.begun = False
         self.sha256: str | None = None
         """Of the whole file, in hexadecimal; None until its last byte passed."""
 
     def read_up_to(self, stream: FileIO, source: Source, end: int) -> None:
         """Digest what lies between the last bytes that passed and byte `end`."""
-        self.begun = True
         buffer = memoryview(bytearray(min(_PIECE, end - self._n_passed)))
         while self._n_passed < end:
             piece = buffer[: min(_PIECE, end - self._n_passed)]
