@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from immunoprofile.errors import ImmunoprofileError
@@ -40,6 +42,18 @@ def find_references(
         Concentrations would mix methods within a subject.
     """
     return choose_references([describe_sample(s, "", "") for s in samples], templates, sheet)
+
+
+def unexpected_error(error: Exception, file: FcsFile) -> ImmunoprofileError:
+    """A mistake of ours that one sample met, as its error: where it happened, and nothing that it may quote."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = next((f for f in reversed(frames) if "immunoprofile" in Path(f.filename).parts), frames[-1])
+    return ImmunoprofileError(
+        f"met a mistake of this program ({type(error).__name__} in {Path(place.filename).name}, line {place.lineno})",
+        path=file,
+        remedy="Report it, with this message; no other sample is touched by it.",
+        code="UNEXPECTED",
+    )
 
 
 def describe_failure(

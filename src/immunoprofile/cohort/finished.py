@@ -26,7 +26,7 @@ from immunoprofile.study import Sample
 from immunoprofile.study.deidentify import withhold_details, withhold_reasons
 from immunoprofile.tables import read_table
 
-_PASSING = PASSING | {"FCS-MISSING", "FCS-PERMISSION", "WORKER-DIED"}
+_PASSING = PASSING | {"FCS-MISSING", "FCS-PERMISSION", "WORKER-DIED", "UNEXPECTED"}
 """Codes of failures that may be gone tomorrow although no input changed: such a run is never taken for finished."""
 
 

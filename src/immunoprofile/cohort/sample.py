@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
-from immunoprofile.cohort.described import describe_failure, describe_sample
+from immunoprofile.cohort.described import describe_failure, describe_sample, unexpected_error
 from immunoprofile.cohort.made import Made
 from immunoprofile.cohort.store import Kept
 from immunoprofile.columns import CHECKS_UNANSWERED, SAMPLE_STATES, SAMPLES_QC
@@ -133,7 +133,8 @@ def profile_sample(
 
     Notes
     -----
-    An `ImmunoprofileError` that is about this sample becomes its failure; one about the output stays an error.
+    An `ImmunoprofileError` that is about this sample becomes its failure, and so does a mistake of this program: no
+    file ends a batch. An error about the output, and one of memory, stay errors.
     Right after events have passed, nothing else is in a core's cache: whoever has several small samples opens them all,
     then gates them all, then tabulates them all, which costs less than one after the other.
     """
@@ -148,14 +149,18 @@ def profile_sample(
         gated = _gated(walk, sample, members, tabling, settled)
         stage = "tabulate"
         return _tabulate(gated, sample, describe_sample(sample, study_id, gated.fcs_sha256), tabling)
-    except OutputError:
+    except (OutputError, MemoryError):
         raise
-    except (ImmunoprofileError, OSError) as error:
-        problem = access_error(sample.file, error) if isinstance(error, OSError) else error
-        return Profiled(
-            sample.sample_id,
-            failure=describe_failure(sample.sample_id, "sample", stage, problem, sample.file),
-        )
+    except ImmunoprofileError as error:
+        problem = error
+    except OSError as error:
+        problem = access_error(sample.file, error)
+    except Exception as error:
+        problem = unexpected_error(error, sample.file)
+    return Profiled(
+        sample.sample_id,
+        failure=describe_failure(sample.sample_id, "sample", stage, problem, sample.file),
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

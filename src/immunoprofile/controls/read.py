@@ -83,7 +83,7 @@ def read_control(source: Source, wanted: Collection[str] = ()) -> Control:
     linear = events.linear()
     values = linear[:, [c.index for c in fluorescent]]
     finite = np.isfinite(values).all(axis=1)
-    saturated = finite & (values >= np.array([saturation_of(c) for c in fluorescent])).any(axis=1)
+    saturated = finite & (values >= np.array([c.saturation for c in fluorescent])).any(axis=1)
     usable = finite & ~saturated
     axes = _scatter_axes(events.channels)
     return Control(
@@ -109,15 +109,6 @@ def _stem(detector: str) -> str:
     return detector[:-2] if detector.endswith(("-A", "-H", "-W")) else detector
 
 
-def saturation_of(channel: Channel) -> float:
-    """The linear value at which a channel is saturated: the largest that ``$PnR`` foresees; infinity where unknown."""
-    top = float(channel.range) - 1.0
-    if not np.isfinite(top):
-        return float("inf")
-    decades, offset = channel.amplification
-    return float(offset * 10.0 ** (decades * top / channel.range)) if decades > 0 else top / channel.gain
-
-
 def _scatter_axes(channels: Sequence[Channel]) -> list[int] | None:
     """Forward and side scatter, areas where there are some."""
     axes = []
@@ -133,7 +124,7 @@ def _scatter_axes(channels: Sequence[Channel]) -> list[int] | None:
 def _read_scatter(linear: NDArray[np.float64], axes: Sequence[Channel]) -> NDArray[np.float64]:
     """Scatter of events; NaN where it is saturated."""
     scatter = linear[:, [c.index for c in axes]]
-    scatter[scatter >= np.array([saturation_of(c) for c in axes])] = np.nan
+    scatter[scatter >= np.array([c.saturation for c in axes])] = np.nan
     return scatter
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -70,6 +71,18 @@ class Channel:
     type: str | None = None
     display: tuple[str, float, float] | None = None
     calibration: tuple[float, float, str] | None = None
+
+    @property
+    def saturation(self) -> float:
+        """Linear value at which a channel is saturated: the largest that ``$PnR`` foresees, infinity where unknown."""
+        decades, offset = self.amplification
+        try:
+            top = float(self.range) - 1.0
+            if not math.isfinite(top):
+                return math.inf
+            return float(offset * 10.0 ** (decades * top / self.range) if decades > 0 else top / self.gain)
+        except OverflowError:  # beyond all numbers
+            return math.inf
 
 
 @dataclass(frozen=True, slots=True)

@@ -260,16 +260,7 @@ def _ends(channels: Sequence[Channel]) -> tuple[NDArray[np.float64], NDArray[np.
     A cell may be negative for a marker, so fluorescence has no lower end; scatter of nothing is no event.
     """
     low = [0.0 if c.kind == "scatter" else -np.inf for c in channels]
-    return np.array(low), np.array([_ceiling(c) for c in channels])
-
-
-def _ceiling(channel: Channel) -> float:
-    if not np.isfinite(channel.range):
-        return np.inf
-    decades, offset = channel.amplification
-    if decades > 0:
-        return float(10 ** (decades * (channel.range - 1) / channel.range) * offset)
-    return float((channel.range - 1) / channel.gain)
+    return np.array(low), np.array([c.saturation for c in channels])
 
 
 def _course(
