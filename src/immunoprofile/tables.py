@@ -188,10 +188,15 @@ def _in_order(table: Table, frame: pd.DataFrame) -> bool:
 
 
 def sort_frame(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with the table's columns and types, sorted by its key, which must be unique."""
+    """The frame with the table's columns and types, sorted by its key, which must be unique.
+
+    Notes
+    -----
+    The same frame, not a copy, where it is that already: copying costs as much as all else that is done to a table.
+    """
     typed = _typed_frame(table, frame)
     if _in_order(table, typed):
-        return typed.reset_index(drop=True)
+        return typed if typed.index.equals(pd.RangeIndex(len(typed))) else typed.reset_index(drop=True)
     ordered = typed.sort_values(list(table.key), kind="stable", ignore_index=True)
     if ordered.duplicated(list(table.key)).any():
         twice = ordered[ordered.duplicated(list(table.key))].iloc[0]

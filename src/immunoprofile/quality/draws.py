@@ -93,7 +93,9 @@ def gather_draws(
     rows: dict[str, list[_Row]] = {}
     columns = ("sample_id", "pop_id", "denom_id", "count", "denom_count", "frac", "fcs_sha256", "template_sha256")
     # Plain lists: a frame a sample costs more than everything that is asked of it.
-    for name, *row in zip(*(populations[c].tolist() for c in columns), strict=True):
+    for name, *row in zip(
+        *(populations[c].to_numpy(dtype=object, na_value=None).tolist() for c in columns), strict=True
+    ):
         rows.setdefault(str(name), []).append(_Row(*row))
     return Cohort(tuple(_draw(s, rows[s.sample_id], roles) for s in samples if s.sample_id in rows))
 
@@ -115,14 +117,14 @@ class _Row(NamedTuple):
 
 
 def _draw(sample: SampleFacts, rows: Sequence[_Row], roles: Mapping[str, Mapping[str, str]]) -> Draw:
-    counts = {r.denom_id: int(r.denom_count) for r in rows if not pd.isna(r.denom_count)}
-    counts |= {r.pop_id: int(r.count) for r in rows if not pd.isna(r.count)}
+    counts = {r.denom_id: int(r.denom_count) for r in rows if r.denom_count is not None}
+    counts |= {r.pop_id: int(r.count) for r in rows if r.count is not None}
     sha, template = rows[0].fcs_sha256, rows[0].template_sha256
     return Draw(
         sample,
         counts,
-        frozenset((r.pop_id, r.denom_id) for r in rows if not pd.isna(r.frac)),
+        frozenset((r.pop_id, r.denom_id) for r in rows if r.frac is not None),
         roles.get(str(template), {}),
-        None if pd.isna(sha) else str(sha),
-        None if pd.isna(template) else str(template),
+        None if sha is None else str(sha),
+        None if template is None else str(template),
     )
