@@ -60,8 +60,7 @@ def alone(tasks: list[Task], tmp_path: Path) -> list[Done]:
 
 
 @pytest.mark.parametrize("begun_anew", [True, False])
-def test_handful__gives_what_each_gives_alone(tasks, alone, begun_anew: bool, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(worker, "HERE", Pace(60.0, 8))
+def test_handful__gives_what_each_gives_alone(tasks, alone, begun_anew: bool, tmp_path: Path) -> None:
     together = worker_in(tmp_path / "out", begun_anew=begun_anew)(tasks)
     assert len(tasks) == N
     for one, other in zip(together, alone, strict=True):
@@ -72,29 +71,36 @@ def test_handful__gives_what_each_gives_alone(tasks, alone, begun_anew: bool, tm
     assert all(isinstance(d.profiled.tables, Kept) for d in together)
 
 
-@pytest.mark.parametrize(("seconds", "most", "files"), [(60.0, 8, 1), (60.0, 4, 2), (60.0, 1, 6), (0.0, 8, 6)])
-def test_handful__is_no_larger_and_takes_no_longer_than_it_may(
-    tasks, seconds: float, most: int, files: int, tmp_path: Path, monkeypatch
+@pytest.mark.parametrize(("most", "files", "expected"), [(8, 99, 1), (4, 99, 2), (1, 99, 6), (8, 2, 3), (8, 0, 6)])
+def test_handful__is_no_larger_than_it_may_be(
+    tasks, most: int, files: int, expected: int, tmp_path: Path, monkeypatch
 ) -> None:
-    monkeypatch.setattr(worker, "HERE", Pace(seconds, most))
+    monkeypatch.setattr(worker, "HERE", Pace(60.0, most))
+    sizes = [Path(t.sample.file).stat().st_size for t in tasks]
+    monkeypatch.setattr(worker, "_MOST_BYTES", files * max(sizes))
     worker_in(tmp_path / "out")(tasks)
-    assert len(Store(tmp_path / "out").paths()) == files
+    assert len(Store(tmp_path / "out").paths()) == expected
 
 
-def test_handful__without_a_folder_stays_in_memory(tasks, alone, monkeypatch) -> None:
-    monkeypatch.setattr(worker, "HERE", Pace(60.0, 8))
+def test_handful__without_a_folder_stays_in_memory(tasks, alone) -> None:
     for one, other in zip(worker_in(None)(tasks), alone, strict=True):
         same(replace(one, key=None), other)
 
 
-def test_handful__gates_all_before_it_tabulates_the_first(tasks, tmp_path: Path, monkeypatch) -> None:
+def test_handful__is_opened_whole_before_it_is_gated_and_gated_whole_before_it_is_tabulated(
+    tasks, tmp_path: Path, monkeypatch
+) -> None:
     order: list[str] = []
-    gate, tabulate = one_sample._gate, one_sample._tabulate
-    monkeypatch.setattr(one_sample, "_gate", lambda *a: (order.append("gate"), gate(*a))[1])
-    monkeypatch.setattr(one_sample, "_tabulate", lambda *a: (order.append("tabulate"), tabulate(*a))[1])
-    monkeypatch.setattr(worker, "HERE", Pace(60.0, 8))
+
+    def watch(stage: str) -> None:
+        real = getattr(one_sample, stage)
+        monkeypatch.setattr(one_sample, stage, lambda *a, **k: (order.append(stage), real(*a, **k))[1])
+
+    stages = ("read_sample", "run_plan", "_tabulate")
+    for stage in stages:
+        watch(stage)
     worker_in(tmp_path / "out")(tasks)
-    assert order == ["gate"] * N + ["tabulate"] * N
+    assert order == [stage for stage in stages for _ in range(N)]
 
 
 @pytest.mark.parametrize("begun_anew", [True, False])
@@ -115,7 +121,6 @@ def test_handful__what_befalls_one_leaves_the_others_as_they_are(
                 stream.write(b" ")
         return profiled
 
-    monkeypatch.setattr(worker, "HERE", Pace(60.0, 8))
     monkeypatch.setattr(worker, "profile_sample", befall)
     together = worker_in(tmp_path / "out", begun_anew=begun_anew)(tasks)
     codes = [None if d.profiled.failure is None else d.profiled.failure["code"] for d in together]

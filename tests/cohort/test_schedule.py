@@ -191,8 +191,8 @@ _AWAY = Pace(10.0, 256)
         pytest.param(_AWAY, 0.0, 1_000_000, 2, 256, id="none-is-endless"),
         pytest.param(_AWAY, 0.1, 40, 4, 5, id="shared-at-the-end"),
         pytest.param(_AWAY, 0.1, 0, 4, 1, id="last"),
-        pytest.param(HERE, 0.02, 1000, 2, 5, id="a-tenth-of-a-second"),
-        pytest.param(HERE, 0.001, 1000, 2, 8, id="eight"),
+        pytest.param(HERE, 0.02, 1000, 2, 10, id="a-fifth-of-a-second"),
+        pytest.param(HERE, 0.001, 1000, 2, 16, id="sixteen"),
         pytest.param(HERE, 0.3, 1000, 2, 1, id="large-file"),
         pytest.param(HERE, 0.001, 5, 1, 5, id="nobody-to-share-with"),
     ],
@@ -206,11 +206,11 @@ def test_handfuls__of_quick_tasks_are_of_several_and_of_slow_ones_are_not():
 
     def work(tasks):
         sizes[tasks[0][0]].append(len(tasks))
-        time.sleep(0.11 if tasks[0][0] == "slow" else 0)
+        time.sleep(0.21 if tasks[0][0] == "slow" else 0)
         return [number for _, number in tasks]
 
     assert list(do_tasks(Crew(work, _lost), [("quick", n) for n in range(30)])) == list(range(30))
-    assert sizes["quick"][0] == 1 and max(sizes["quick"]) == 8 and len(sizes["quick"]) < 10
+    assert sizes["quick"][0] == 1 and max(sizes["quick"]) == 16 and len(sizes["quick"]) < 6
     assert list(do_tasks(Crew(work, _lost), [("slow", n) for n in range(4)])) == list(range(4))
     assert sizes["slow"] == [1, 1, 1, 1]
 

@@ -88,7 +88,7 @@ def test_store__keeps_a_few_samples_in_one_file_and_finds_each(tmp_path, few, or
 
 
 def test_store__tells_samples_apart_whose_marks_are_the_same(tmp_path, few, monkeypatch):
-    monkeypatch.setattr("immunoprofile.cohort.store._mark", lambda _: "0" * 8)
+    monkeypatch.setattr("immunoprofile.cohort.store._mark", lambda _: "0" * 6)
     for entry in few:
         Store(tmp_path).save([entry])
     assert len(Store(tmp_path).paths()) == 4

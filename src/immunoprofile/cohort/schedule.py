@@ -25,7 +25,7 @@ class Pace:
     most: int
 
 
-HERE = Pace(0.1, 8)
+HERE = Pace(0.2, 16)
 """In our own threads: a few quick samples cost less together than one by one, and an interrupt still ends soon."""
 
 _AWAY = Pace(10.0, 256)

@@ -30,7 +30,7 @@ WORK = ".work"
 SUFFIX = ".results"
 _MAGIC = b"immunoprofile samples 4\n"
 _DIGEST_BYTES = 32
-_MARK = 8
+_MARK = 6
 """Hexadecimal digits of a sample's digest in the names of files; those with the same are told apart by their keys."""
 _LONGEST = 4096
 """Bytes of the line of keys that are read to look for one."""

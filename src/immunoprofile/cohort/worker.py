@@ -15,6 +15,7 @@ import numpy as np
 from immunoprofile.cohort.made import Made
 from immunoprofile.cohort.memory import keep_freed_memory
 from immunoprofile.cohort.sample import Plans, Profiled, profile_sample
+from immunoprofile.cohort.schedule import HERE
 from immunoprofile.cohort.store import Entry, Kept, Store
 from immunoprofile.cohort.task import Done, Setting, Task, failed
 from immunoprofile.cohort.workplace import FileState, at_rest, digested, state_of
@@ -24,9 +25,8 @@ from immunoprofile.populations import PICTURES, picture_name
 from immunoprofile.provenance import write_bytes
 from immunoprofile.spillover import Spillover
 
-_MOST = 8
-_MOST_BYTES = 64_000_000
-"""Files that are done together: what one costs more after the other is little by then, and so is what a stop loses."""
+_MOST_BYTES = 128_000_000
+"""Of files that are done together, and `schedule.HERE` says how many: more would save little, and a stop lose more."""
 
 T = TypeVar("T")
 Steps = Generator[None, None, T]
@@ -204,7 +204,7 @@ def _in_handfuls(tasks: Sequence[Task]) -> Iterator[list[Task]]:
     total = 0
     for task in tasks:
         size = _size(task.sample.file)
-        if few and (len(few) == _MOST or total + size > _MOST_BYTES):
+        if few and (len(few) == HERE.most or total + size > _MOST_BYTES):
             yield few
             few, total = [], 0
         few.append(task)
