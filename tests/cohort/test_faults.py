@@ -28,7 +28,7 @@ KILL_STEP = 1 if LONG else 97
 
 @pytest.fixture(scope="module")
 def sheet(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return killed_runs.two_samples(tmp_path_factory.mktemp("cohort") / "c")
+    return killed_runs.three_samples(tmp_path_factory.mktemp("cohort") / "c")
 
 
 @pytest.fixture(scope="module")

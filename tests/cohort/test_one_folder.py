@@ -53,7 +53,7 @@ except OutputError as error:
 
 @pytest.fixture(scope="module")
 def sheet(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return killed_runs.two_samples(tmp_path_factory.mktemp("cohort") / "c")
+    return killed_runs.three_samples(tmp_path_factory.mktemp("cohort") / "c")
 
 
 @pytest.fixture(scope="module")
