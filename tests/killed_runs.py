@@ -37,7 +37,7 @@ def three_samples(folder: Path) -> Path:
 
 def profile(sheet: Path, out: Path) -> None:
     """The run that is killed; its calls are the same in number however slow the machine is."""
-    with patch.object(schedule, "HERE", schedule.Pace(60.0, 16)):
+    with patch.object(schedule, "HERE", schedule.Pace(60.0, 16, 2)):
         profile_samples(load_samples(sheet), TEMPLATE, out)
 
 

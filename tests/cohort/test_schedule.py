@@ -180,7 +180,7 @@ def test_interrupt__begins_nothing_new():
     assert len(begun) < 10
 
 
-_AWAY = Pace(10.0, 256)
+_AWAY = Pace(10.0, 256, 4)
 
 
 @pytest.mark.parametrize(

@@ -14,21 +14,28 @@ ResultT = TypeVar("ResultT")
 Workers = Literal["threads", "processes"]
 
 _WINDOW = 4
-"""Handfuls in flight for each worker: enough that none waits, few enough that a million tasks are never all held."""
+"""Tasks in flight for each worker: enough that none waits, few enough that a million tasks are never all held."""
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How many tasks go in one handful: what takes about `seconds`, and no more than `most`, however fast they are."""
+    """How many tasks go in one handful: what takes about `seconds`, and no more than `most`, however fast they are.
+
+    Parameters
+    ----------
+    ahead
+        Handfuls in flight for each worker.
+    """
 
     seconds: float
     most: int
+    ahead: int
 
 
-HERE = Pace(0.2, 16)
+HERE = Pace(0.2, 16, 2)
 """In our own threads: a few quick samples cost less together than one by one, and an interrupt still ends soon."""
 
-_AWAY = Pace(10.0, 256)
+_AWAY = Pace(10.0, 256, _WINDOW)
 """On a cluster: its scheduler spends about a millisecond a handful, so this leaves it idle."""
 
 NO_MEMORY = "not enough memory"
@@ -138,7 +145,7 @@ class _Flight(Generic[TaskT, ResultT]):
             tasks, future = self._begun[0]
             found, seconds = future.result()
             self._begun.popleft()
-            self._most = _WINDOW * self._n_workers
+            self._most = self._pace.ahead * self._n_workers
             self._size = handful_size(self._pace, seconds / len(tasks), len(self._waiting), self._n_workers)
             yield from found
 
