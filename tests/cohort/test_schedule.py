@@ -217,13 +217,45 @@ def test_handfuls__of_quick_tasks_are_of_several_and_of_slow_ones_are_not():
 
 @pytest.mark.parametrize("n_workers", [1, 2])
 def test_handful__that_finds_no_memory_is_done_one_by_one(n_workers):
+    done = []
+
     def work(tasks):
         if len(tasks) > 1 and 17 in tasks:
             raise MemoryError
+        done.extend(tasks)
         return [_double(task) for task in tasks]
 
     found = list(do_tasks(Crew(work, lambda task, why: (task, why), n_workers), range(40)))
     assert found == list(range(0, 80, 2))
+    # nothing that was done is done again
+    assert sorted(done) == list(range(40))
+
+
+def test_handful__that_cannot_be_begun_is_not_lost(monkeypatch):
+    class Short(ThreadPoolExecutor):
+        begun = 0
+
+        def submit(self, *work):
+            Short.begun += 1
+            if Short.begun in {1, 5}:
+                raise MemoryError
+            return super().submit(*work)
+
+    monkeypatch.setattr("immunoprofile.cohort.schedule.ThreadPoolExecutor", Short)
+    assert list(do_tasks(Crew(Each(_double), _lost, 2), range(90))) == list(range(0, 180, 2))
+
+
+def test_error__of_a_handful_in_flight_is_not_swallowed_with_one_of_memory():
+    reached, begun = threading.Barrier(2), []
+
+    def work(tasks):
+        begun.append(tasks)
+        if len(begun) < 3:
+            reached.wait(10)
+        raise MemoryError if tasks[0] == 0 else ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        list(do_tasks(Crew(work, _lost, 2), range(2)))
 
 
 def test_chunks__hold_every_task_once_in_order():

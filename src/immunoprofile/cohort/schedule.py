@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import Generic, Literal, TypeVar
 
 TaskT = TypeVar("TaskT")
@@ -93,14 +94,15 @@ def _in_threads(crew: Crew[TaskT, ResultT], waiting: deque[TaskT]) -> Iterator[R
         with ThreadPoolExecutor(crew.n_workers) as executor:
             flight = _Flight(crew, executor, waiting, HERE)
             try:
-                yield from flight.results()
+                while flight.goes_on():
+                    yield from flight.land()
             except MemoryError:
                 pass
             finally:
                 flight.cancel()
-        # Alone, and when nobody else works; what was done already is found where it was kept.
-        for task in flight.tasks():
-            yield _alone(crew, task)
+        # Nobody else works any more: what came to its end is taken, the rest is done one by one.
+        for tasks, found in flight.landed():
+            yield from (_alone(crew, task) for task in tasks) if found is None else found
 
 
 def _alone(crew: Crew[TaskT, ResultT], task: TaskT) -> ResultT:
@@ -136,26 +138,39 @@ class _Flight(Generic[TaskT, ResultT]):
         self._size, self._most = 1, self._n_workers
         self._begun: deque[tuple[tuple[TaskT, ...], Future[tuple[list[ResultT], float]]]] = deque()
 
-    def results(self) -> Iterator[ResultT]:
-        """Results in order. What a handful raised is raised here, and the handful is the first that is in flight."""
-        while self._waiting or self._begun:
-            while self._waiting and len(self._begun) < self._most:
-                tasks = tuple(self._waiting.popleft() for _ in range(min(self._size, len(self._waiting))))
-                self._begun.append((tasks, self._executor.submit(self._handful, tasks)))
-            tasks, future = self._begun[0]
-            found, seconds = future.result()
-            self._begun.popleft()
-            self._most = self._pace.ahead * self._n_workers
-            self._size = handful_size(self._pace, seconds / len(tasks), len(self._waiting), self._n_workers)
-            yield from found
+    def goes_on(self) -> bool:
+        """Begin what may be begun; is anything in flight?"""
+        while self._waiting and len(self._begun) < self._most:
+            tasks = tuple(islice(self._waiting, self._size))
+            self._begun.append((tasks, self._executor.submit(self._handful, tasks)))
+            # Only now: what could not be begun is waiting still.
+            for _ in tasks:
+                self._waiting.popleft()
+        return bool(self._begun)
 
-    def land_first(self) -> tuple[TaskT, ...]:
-        """The tasks of the handful that was begun first, which is in flight no more."""
-        return self._begun.popleft()[0]
+    def first(self) -> tuple[TaskT, ...]:
+        """The tasks of the handful that was begun first."""
+        return self._begun[0][0]
 
-    def tasks(self) -> list[TaskT]:
-        """All tasks in flight."""
-        return [task for tasks, _ in self._begun for task in tasks]
+    def land(self) -> list[ResultT]:
+        """Results of the handful that was begun first. What it raised is raised here, and it stays in flight."""
+        tasks, future = self._begun[0]
+        found, seconds = future.result()
+        self._begun.popleft()
+        self._most = self._pace.ahead * self._n_workers
+        self._size = handful_size(self._pace, seconds / len(tasks), len(self._waiting), self._n_workers)
+        return found
+
+    def drop(self) -> None:
+        """Have the handful that was begun first no more."""
+        self._begun.popleft()
+
+    def landed(self) -> Iterator[tuple[tuple[TaskT, ...], list[ResultT] | None]]:
+        """What is in flight once nothing runs: tasks with their results, None where they have none."""
+        while self._begun:
+            tasks, future = self._begun.popleft()
+            failed = future.cancelled() or isinstance(future.exception(), MemoryError)
+            yield tasks, None if failed else future.result()[0]
 
     def cancel(self) -> None:
         """Let nothing begin that has not."""
@@ -166,17 +181,17 @@ class _Flight(Generic[TaskT, ResultT]):
 def _on_cluster(crew: Crew[TaskT, ResultT], executor: Executor, waiting: deque[TaskT]) -> Iterator[ResultT]:
     """Results in order, through an executor of others: the rest goes on while what was lost is done again."""
     flight = _Flight(crew, executor, waiting, _AWAY)
-    lost: tuple[TaskT, ...] = ()
     try:
-        while True:
+        while flight.goes_on():
+            tasks = flight.first()
             try:
-                yield from flight.results()
-                return
+                found: Iterable[ResultT] = flight.land()
             except Exception as problem:
                 if not _is_lost(problem):
                     raise
-                lost = flight.land_first()
-            yield from (_again(crew, executor, task) for task in lost)
+                flight.drop()
+                found = (_again(crew, executor, task) for task in tasks)
+            yield from found
     finally:
         flight.cancel()
 
