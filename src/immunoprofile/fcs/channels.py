@@ -78,7 +78,8 @@ class Channel:
         decades, offset = self.amplification
         try:
             top = float(self.range) - 1.0
-            if not math.isfinite(top):
+            # A range of 1 or less foresees no value but 0, and says nothing.
+            if not 0 < top < math.inf:
                 return math.inf
             return float(offset * 10.0 ** (decades * top / self.range) if decades > 0 else top / self.gain)
         except OverflowError:  # beyond all numbers
