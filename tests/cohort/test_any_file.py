@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from immunoprofile.cohort import sample as one_sample
-from immunoprofile.cohort.sample import Profiled
+from immunoprofile.cohort.described import unexpected_error
+from immunoprofile.cohort.sample import Plans, Profiled
 from immunoprofile.cohort.tabling import list_tabling
 from immunoprofile.cohort.task import Setting, Task
 from immunoprofile.cohort.worker import Worker
 from immunoprofile.errors import FcsError
-from immunoprofile.fcs import Strictness, read_fcs_datasets
+from immunoprofile.fcs import Channel, Strictness, read_fcs_datasets
 from immunoprofile.gating import GatingTemplate, load_template
 from immunoprofile.selftest import ZooFile, build_zoo
 from immunoprofile.selftest.blueprint import Blueprint, Cell
@@ -97,6 +100,32 @@ def test_channel__of_strange_range_is_gated(cell: Cell, tmp_path: Path) -> None:
     raw = Blueprint((cell,), tuple((i,) for i in range(12)), "FCS3.1").raw
     (found,) = profile([of_raw(raw, tmp_path)], "FL1")
     assert found.failure is None and len(found.tables["populations"])
+
+
+@pytest.mark.parametrize(
+    ("size", "amplification", "expected"),
+    [(1024, (0.0, 0.0), 1023.0), (1024, (4.0, 1.0), 10 ** (4 * 1023 / 1024)), (2**64, (0.0, 0.0), float(2**64))]
+    + [(1024, (400.0, 1.0), math.inf), (10**400, (0.0, 0.0), math.inf), (math.nan, (0.0, 0.0), math.inf)]
+    + [(n, amplification, math.inf) for n in (0, 1) for amplification in ((0.0, 0.0), (4.0, 1.0))],
+)
+def test_saturation__is_the_largest_that_the_range_foresees(size, amplification, expected: float) -> None:
+    channel = Channel("FL1", None, 0, size, 32, "fluorescence", amplification=amplification)
+    assert channel.saturation == pytest.approx(expected, rel=1e-15)
+    if amplification == (0.0, 0.0) and math.isfinite(expected):
+        assert replace(channel, gain=2.0).saturation == expected / 2
+
+
+def test_mistake__is_said_to_be_where_we_were(tmp_path: Path) -> None:
+    library = tmp_path / "immunoprofile" / "frame.py"
+    library.parent.mkdir()
+    library.write_text("def fall(_):\n    raise ValueError('S1')\n")
+    names: dict[str, Any] = {}
+    exec(compile(library.read_text(), library, "exec"), names)
+    try:
+        Plans().plan(*[type("Falls", (), {"channels": property(names["fall"])})()] * 3)
+    except ValueError as error:
+        said = str(unexpected_error(error, tmp_path / "a.fcs"))
+    assert "ValueError in sample.py, line " in said
 
 
 @pytest.mark.requirement("R-BATCH-05")

@@ -44,10 +44,13 @@ def find_references(
     return choose_references([describe_sample(s, "", "") for s in samples], templates, sheet)
 
 
+_OURS = Path(__file__).parents[1]
+
+
 def unexpected_error(error: Exception, file: FcsFile) -> ImmunoprofileError:
     """A mistake of ours that one sample met, as its error: where it happened, and nothing that it may quote."""
     frames = traceback.extract_tb(error.__traceback__)
-    place = next((f for f in reversed(frames) if "immunoprofile" in Path(f.filename).parts), frames[-1])
+    place = next((f for f in reversed(frames) if Path(f.filename).is_relative_to(_OURS)), frames[-1])
     return ImmunoprofileError(
         f"met a mistake of this program ({type(error).__name__} in {Path(place.filename).name}, line {place.lineno})",
         path=file,
