@@ -47,7 +47,7 @@ def digest_of_file(path: str | os.PathLike[str]) -> str:
     OSError
         It cannot be read, or is a folder, pipe or device: those are not waited for.
     """
-    with _open_regular(path) as stream:
+    with open_regular(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
@@ -59,7 +59,7 @@ def read_regular(path: str | os.PathLike[str], limit: int) -> bytes:
     OSError
         It cannot be read, is larger, or is a folder, pipe or device: those are not waited for.
     """
-    with _open_regular(path) as stream:
+    with open_regular(path) as stream:
         content = stream.read(limit + 1)
     if len(content) > limit:
         raise OSError(errno.EFBIG, f"is larger than {limit / 1e6:g} MB", os.fspath(path))
@@ -74,12 +74,19 @@ def check_regular(path: str | os.PathLike[str], limit: int) -> None:
     OSError
         It cannot be opened, is larger than `limit` bytes, or is a folder, pipe or device.
     """
-    with _open_regular(path) as stream:
+    with open_regular(path) as stream:
         if os.fstat(stream.fileno()).st_size > limit:
             raise OSError(errno.EFBIG, f"is larger than {limit / 1e6:g} MB", os.fspath(path))
 
 
-def _open_regular(path: str | os.PathLike[str]) -> BufferedReader:
+def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
+    """A file to read from.
+
+    Raises
+    ------
+    OSError
+        It cannot be opened, or is a folder, pipe or device: those are not waited for.
+    """
     handle = os.open(path, _READING)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)

@@ -11,7 +11,6 @@ import pytest
 
 from immunoprofile.cohort import sample as one_sample
 from immunoprofile.cohort import worker
-from immunoprofile.cohort.schedule import Pace
 from immunoprofile.cohort.store import Kept, Store, keys_in
 from immunoprofile.cohort.tabling import list_tabling
 from immunoprofile.cohort.task import Done, Setting, Task
@@ -75,7 +74,7 @@ def test_handful__gives_what_each_gives_alone(tasks, alone, begun_anew: bool, tm
 def test_handful__is_no_larger_than_it_may_be(
     tasks, most: int, files: int, expected: int, tmp_path: Path, monkeypatch
 ) -> None:
-    monkeypatch.setattr(worker, "HERE", Pace(60.0, most, 2))
+    monkeypatch.setattr(worker, "MOST", most)
     sizes = [Path(t.sample.file).stat().st_size for t in tasks]
     monkeypatch.setattr(worker, "_MOST_BYTES", files * max(sizes))
     worker_in(tmp_path / "out")(tasks)

@@ -106,6 +106,8 @@ def test_run__damaged_result_is_done_again(sheet, clean, tmp_path, done):
     (out / "manifest.json").unlink()
     _profile(sheet, out)
     assert len(done) == 6 + len(held.keys)
+    # Whatever lies together now, nothing damaged is left.
+    assert all(open_kept(p) is not None for p in (out / WORK).rglob("*.results"))
     assert _tables(out) == clean
 
 

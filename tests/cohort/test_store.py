@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from immunoprofile.cohort import store as store_module
 from immunoprofile.cohort.journal import JOURNAL, Journal, check_journal
 from immunoprofile.cohort.keys import digest_of_inputs, plain_value
 from immunoprofile.cohort.lock import LOCK, hold_folder
@@ -185,10 +187,56 @@ def test_store__does_not_give_back_what_is_damaged(tmp_path, few):
     for end in range(0, len(whole), 997):
         path.write_bytes(whole[:end])
         assert not is_found()
-    with pytest.raises(OutputError, match="was damaged or removed while the run went on"):
-        kept[1]["failures"]
-    path.unlink()
+    for content in (whole[:-1], None):
+        if content is not None:
+            path.write_bytes(content)
+        with pytest.raises(OutputError, match="was damaged or removed while the run went on"):
+            kept[1]["failures"]
+        path.unlink(missing_ok=True)
     assert not is_found()
+
+
+@pytest.mark.parametrize("at", [0, 30, -50], ids=["magic", "keys", "tables"])
+def test_store__removes_what_it_sees_to_be_damaged(tmp_path, few, at):
+    for entry in few[:2]:
+        Store(tmp_path).save([entry])
+    path = next(p for p in Store(tmp_path).paths() if p.name in Store(tmp_path).names_for("sample 0"))
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(content)
+    assert _load(tmp_path, few[0].key, "sample 0") is None
+    assert not path.exists()
+    assert _load(tmp_path, few[1].key, "sample 1") is not None
+
+
+def test_store__keeps_what_cannot_be_read_just_now(tmp_path, few, monkeypatch):
+    (kept,) = Store(tmp_path).save(few[:1])
+
+    def fail(*_):
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store_module, "_opened", fail)
+        assert _load(tmp_path, few[0].key, "sample 0") is None
+    assert kept.path.exists() and _load(tmp_path, few[0].key, "sample 0") is not None
+
+
+def test_store__reads_a_file_once_for_samples_that_ask_one_after_the_other(tmp_path, few, monkeypatch):
+    Store(tmp_path).save(few)
+    real, opened = store_module._opened, []
+    monkeypatch.setattr(store_module, "_opened", lambda path: (opened.append(path), real(path))[1])
+    store = Store(tmp_path)
+    assert all(store.load(e.key, store.names_for(e.sample_id)) for e in few)
+    assert len(opened) == 1
+
+
+def test_store__names_are_one_long_number_and_hold_sixteen(tmp_path, few):
+    (kept,) = Store(tmp_path).save([replace(few[0], sample_id=f"S{i}", key=f"{i:064x}") for i in range(16)])[:1]
+    assert re.fullmatch(r"[0-9a-f]{112}\.results", kept.path.name)
+    for i in range(16):
+        assert _load(tmp_path, f"{i:064x}", f"S{i}") is not None
+    with pytest.raises(ValueError, match="17 samples in one file"):
+        Store(tmp_path).save([replace(few[0], sample_id=f"S{i}") for i in range(17)])
 
 
 def test_store__knows_where_a_file_would_lie(tmp_path, few):

@@ -180,6 +180,21 @@ def test_verify__a_template_that_says_something_else_is_named(spoilable: Path, o
     assert "known" in names(verify_folder(spoilable / "results", given).differences, "template")
 
 
+@pytest.mark.parametrize("strange", ["pipe", "link to a pipe", "folder"])
+def test_verify__waits_for_nothing_that_is_called_a_kept_result(strange: str, spoilable: Path) -> None:
+    place = spoilable / "results" / ".work" / "samples" / "strange.results"
+    if strange == "folder":
+        place.mkdir()
+    else:
+        pipe = place if strange == "pipe" else spoilable / "pipe"
+        os.mkfifo(pipe)
+        if strange != "pipe":
+            place.symlink_to(pipe)
+    verdict = verify_folder(spoilable / "results")
+    assert names(verdict.differences, "kept") == {".work/samples/strange.results"}
+    assert verdict.checked["kept"] == 12
+
+
 def test_verify__a_kept_result_under_the_key_of_another_is_named(spoilable: Path) -> None:
     results = spoilable / "results"
     one, other = sorted(results.rglob("*.results"))[:2]

@@ -9,6 +9,7 @@ it can run.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,17 +24,21 @@ import pyarrow as pa
 from immunoprofile.cohort.made import Made, schema_of, to_arrow
 from immunoprofile.columns import TABLES, Table
 from immunoprofile.errors import OutputError
-from immunoprofile.provenance import write_bytes
+from immunoprofile.provenance import open_regular, write_bytes
 from immunoprofile.tables import build_frame, sort_frame
 
 WORK = ".work"
 SUFFIX = ".results"
 _MAGIC = b"immunoprofile samples 4\n"
 _DIGEST_BYTES = 32
+MOST = 16
+"""Samples in one file: its name would be too long with many more."""
 _MARK = 6
 """Hexadecimal digits of a sample's digest in the names of files; those with the same are told apart by their keys."""
-_LONGEST = 4096
-"""Bytes of the line of keys that are read to look for one."""
+_NAMED = 16
+"""Hexadecimal digits of the digest of the keys in the names of files."""
+_LONGEST = 65 * MOST
+"""Bytes of the line of keys."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +133,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / WORK / "samples"
+        self._last: Opened | None = None
 
     def is_new(self) -> bool:
         """Was nothing ever kept here?"""
@@ -151,16 +157,35 @@ class Store:
 
     def has(self, key: str, names: Iterable[str]) -> bool:
         """Does one of these files say that it holds a result under this key? It is not looked into further."""
-        return any(key in keys_in(self._folder / name) for name in names)
+        return any(key in (keys_in(self._folder / name) or ()) for name in names)
 
     def load(self, key: str, names: Iterable[str]) -> tuple[dict[str, Any], Kept] | None:
-        """Facts and tables kept under a key in one of these files; None where none is whole and has them."""
+        """Facts and tables kept under a key in one of these files; None where none is whole and has them.
+
+        Notes
+        -----
+        A file that is seen not to be whole is removed: its samples are done again, and may lie together otherwise.
+        """
         for name in names:
-            path = self._folder / name
-            held = open_kept(path) if key in keys_in(path) else None
-            if held is not None:
+            path, keys = self._folder / name, keys_in(self._folder / name)
+            if keys is None or (key not in keys and _digest_of_keys(keys) == name[:_NAMED]):
+                continue
+            held = self._open(path)
+            if held is not None and key in held.keys:
                 return held.facts_and_tables(held.keys.index(key))
         return None
+
+    def _open(self, path: Path) -> Opened | None:
+        """A file, read once for samples that ask one after the other; None, and no file, where it is not whole."""
+        if self._last is None or self._last.path != path:
+            try:
+                self._last = _opened(path)
+            except OSError:
+                return None
+            if self._last is None:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+        return self._last
 
     def save(self, entries: Sequence[Entry]) -> list[Kept]:
         """Keep results of a few samples in one file, whole or not at all.
@@ -172,6 +197,8 @@ class Store:
         """
         if not entries:
             return []
+        if len(entries) > MOST:
+            raise ValueError(f"{len(entries)} samples in one file: at most {MOST}")
         body = _pack(entries)
         path = self._folder / _name([e.sample_id for e in entries], [e.key for e in entries])
         write_bytes(path, body + hashlib.sha256(body).digest())
@@ -183,12 +210,16 @@ def _mark(sample_id: str) -> str:
 
 
 def _name(sample_ids: Iterable[str], keys: Iterable[str]) -> str:
-    """The file's name: a mark for each sample, then the digest of the keys."""
-    return f"{''.join(map(_mark, sample_ids))}-{hashlib.sha256(' '.join(keys).encode()).hexdigest()[:16]}{SUFFIX}"
+    """The file's name: a digest of the keys, then a mark for each sample; one long number, which looks like no date."""
+    return f"{_digest_of_keys(keys)}{''.join(map(_mark, sample_ids))}{SUFFIX}"
+
+
+def _digest_of_keys(keys: Iterable[str]) -> str:
+    return hashlib.sha256(" ".join(keys).encode()).hexdigest()[:_NAMED]
 
 
 def _marks_in(name: str) -> list[str]:
-    marks = name.partition("-")[0]
+    marks = name.removesuffix(SUFFIX)[_NAMED:]
     return [marks[i : i + _MARK] for i in range(0, len(marks), _MARK)]
 
 
@@ -256,22 +287,27 @@ class Opened:
         }
 
 
-def keys_in(path: Path) -> tuple[str, ...]:
-    """The keys of what a file says that it holds; none where it cannot be read."""
+def keys_in(path: Path) -> tuple[str, ...] | None:
+    """The keys of what a file says that it holds, which is not looked into further; None where it cannot be read."""
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             begins = stream.read(len(_MAGIC)) == _MAGIC
             return tuple(stream.readline(_LONGEST).decode("ascii", errors="replace").split()) if begins else ()
     except OSError:
-        return ()
+        return None
 
 
 def open_kept(path: Path) -> Opened | None:
     """What a file holds; None where it is not there or not whole."""
     try:
-        content = path.read_bytes()
+        return _opened(path)
     except OSError:
         return None
+
+
+def _opened(path: Path) -> Opened | None:
+    with open_regular(path) as stream:
+        content = stream.read()
     body, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
     if not body.startswith(_MAGIC) or hashlib.sha256(body).digest() != digest:
         return None

@@ -15,8 +15,7 @@ import numpy as np
 from immunoprofile.cohort.made import Made
 from immunoprofile.cohort.memory import keep_freed_memory
 from immunoprofile.cohort.sample import Plans, Profiled, profile_sample
-from immunoprofile.cohort.schedule import HERE
-from immunoprofile.cohort.store import Entry, Kept, Store
+from immunoprofile.cohort.store import MOST, Entry, Kept, Store
 from immunoprofile.cohort.task import Done, Setting, Task, failed
 from immunoprofile.cohort.workplace import FileState, at_rest, digested, state_of
 from immunoprofile.errors import FcsAccessError, FcsError, ImmunoprofileError, OutputError
@@ -26,7 +25,7 @@ from immunoprofile.provenance import write_bytes
 from immunoprofile.spillover import Spillover
 
 _MOST_BYTES = 128_000_000
-"""Of files that are done together, and `schedule.HERE` says how many: more would save little, and a stop lose more."""
+"""Of files that are done together: more would save little, and a stop lose more."""
 
 T = TypeVar("T")
 Steps = Generator[None, None, T]
@@ -93,37 +92,35 @@ class Worker:
 
     def _together(self, few: Sequence[Task]) -> list[Done]:
         """All opened before the first is gated, and all gated before the first is tabulated (`profile_sample`)."""
-        begun = [_Begun(self._twice(task)) for task in few]
+        store = None if self.folder is None else Store(self.folder)
+        begun = [_Begun(self._twice(task, store)) for task in few]
         for one in begun:
             one.go_on()
         return [one.end() for one in begun]
 
     def _keep(self, done: Sequence[Done]) -> Iterator[Done]:
         """The same once they are kept, all new ones in one file: where the tables are goes back, not the tables."""
-        if self.folder is None:
-            yield from done
-            return
-        new = [_entry(d.key, d.profiled) for d in done if d.key is not None]
-        kept = iter(Store(self.folder).save(new))
+        new = [] if self.folder is None else [_entry(d.key, d.profiled) for d in done if d.key is not None]
+        kept = iter([] if self.folder is None else Store(self.folder).save(new))
         for one in done:
-            profiled = one.profiled if one.key is None else replace(one.profiled, tables=next(kept))
+            profiled = replace(one.profiled, tables=next(kept)) if new and one.key is not None else one.profiled
             yield replace(one, profiled=self._drawn(profiled), key=None)
 
-    def _twice(self, task: Task) -> Steps[Done]:
+    def _twice(self, task: Task, store: Store | None) -> Steps[Done]:
         try:
-            return (yield from self._once(task))
+            return (yield from self._once(task, store))
         except FcsError as problem:
             if problem.code != "FCS-CHANGED":
                 return failed(task, problem)
         try:
             # A file that is being copied may be whole by now.
-            return (yield from self._once(task))
+            return (yield from self._once(task, store))
         except FcsError as problem:
             return failed(task, problem)
 
-    def _once(self, task: Task) -> Steps[Done]:
+    def _once(self, task: Task, store: Store | None) -> Steps[Done]:
         done = (yield from self._in_one_walk(task)) if self.begun_anew else None
-        return (yield from self._by_key(task)) if done is None else done
+        return (yield from self._by_key(task, store)) if done is None else done
 
     def _in_one_walk(self, task: Task) -> Steps[Done | None]:
         """The same as `_by_key`, reading the file once for its digest and its gates; None where that cannot be."""
@@ -141,7 +138,7 @@ class Worker:
         state = replace(state, sha256=profiled.fcs_sha256)
         return Done(profiled, state, key=task.key(self.setting.digest, state.sha256))
 
-    def _by_key(self, task: Task) -> Steps[Done]:
+    def _by_key(self, task: Task, store: Store | None) -> Steps[Done]:
         try:
             state, key = self._key(task)
         except (OSError, ImmunoprofileError):
@@ -154,7 +151,6 @@ class Worker:
         if task.pinned not in (None, state.sha256):
             how = "is not the one that automatic gates were found in" if task.pinned else _UNREAD
             raise _changed(task.sample.file, how)
-        store = None if self.folder is None else Store(self.folder)
         kept = None if store is None else store.load(key, task.kept_in)
         if kept is not None:
             return Done(_unpacked(task.sample.sample_id, *kept), state, kept=True)
@@ -204,7 +200,7 @@ def _in_handfuls(tasks: Sequence[Task]) -> Iterator[list[Task]]:
     total = 0
     for task in tasks:
         size = _size(task.sample.file)
-        if few and (len(few) == HERE.most or total + size > _MOST_BYTES):
+        if few and (len(few) == MOST or total + size > _MOST_BYTES):
             yield few
             few, total = [], 0
         few.append(task)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from immunoprofile.cohort.journal import JOURNAL
 from immunoprofile.cohort.lock import LOCK
-from immunoprofile.cohort.store import SUFFIX, WORK, keys_in, open_kept
+from immunoprofile.cohort.store import SUFFIX, WORK, open_kept
 from immunoprofile.cohort.thawed import frozen_input, frozen_name
 from immunoprofile.columns import TABLES
 from immunoprofile.errors import FcsError, InputError, printable
@@ -143,12 +143,13 @@ def verify_folder(folder: Path, sources: Sources | None = None) -> Verdict:
     history = check_history(folder, manifest.sha256)
     given = sources or Sources()
     pages = _pages(folder, manifest)
+    n_kept, spoiled = _kept(folder)
     found = [
         *(Difference("journal", JOURNAL, what) for what in history.broken),
         *(Difference("manifest", MANIFEST, what) for what in history.manifest_differs),
         *_outputs(folder, manifest),
         *(Difference("page", name, "is not as it was written") for name, whole in pages.items() if not whole),
-        *_kept(folder),
+        *spoiled,
         *given.problems,
         *_inputs(manifest, given),
         *_templates(manifest, given),
@@ -158,7 +159,7 @@ def verify_folder(folder: Path, sources: Sources | None = None) -> Verdict:
         "output": len(manifest.outputs),
         "page": len(pages),
         "journal": history.n_lines,
-        "kept": sum(len(keys_in(path)) for path in _results(folder)),
+        "kept": n_kept,
         "input": len(manifest.inputs.keys() & given.files.keys()),
         "template": sum(n.removeprefix(_TEMPLATE) in given.templates for n in manifest.plan),
     }
@@ -229,19 +230,19 @@ def _unlisted(folder: Path, manifest: Manifest) -> Iterator[str]:
             yield name
 
 
-def _results(folder: Path) -> list[Path]:
-    return sorted((folder / WORK).rglob(f"*{SUFFIX}"))
-
-
-def _kept(folder: Path) -> Iterator[Difference]:
-    """Kept results that are not whole: a run would do them again, and somebody or something changed them."""
-    for path in _results(folder):
+def _kept(folder: Path) -> tuple[int, list[Difference]]:
+    """Number of kept results, and the files of them that are not whole: somebody or something changed them."""
+    keys: set[str] = set()
+    found = []
+    for path in sorted((folder / WORK).rglob(f"*{SUFFIX}")):
         name = path.relative_to(folder).as_posix()
         held = None if path.is_symlink() else open_kept(path)
+        keys.update(() if held is None else held.keys)
         if path.is_symlink() or path.parent != folder / WORK / "samples" or (held and held.name() != path.name):
-            yield Difference("kept", name, "does not lie where a run would have put it")
+            found.append(Difference("kept", name, "does not lie where a run would have put it"))
         elif held is None:
-            yield Difference("kept", name, "is not as it was kept; a run would do its samples again")
+            found.append(Difference("kept", name, "is not as it was kept; a run would do its samples again"))
+    return len(keys), found
 
 
 def _inputs(manifest: Manifest, given: Sources) -> Iterator[Difference]:
