@@ -82,8 +82,10 @@ def test_handful__is_no_larger_than_it_may_be(
 
 
 def test_handful__without_a_folder_stays_in_memory(tasks, alone) -> None:
-    for one, other in zip(worker_in(None)(tasks), alone, strict=True):
-        same(replace(one, key=None), other)
+    found = worker_in(None)(tasks)
+    assert [d.profiled.pictures for d in found] == [None] * N
+    for one, other in zip(found, alone, strict=True):
+        same(one, other)
 
 
 def test_handful__is_opened_whole_before_it_is_gated_and_gated_whole_before_it_is_tabulated(
