@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,15 @@ import pytest
 
 from canaries import CANARY, KEY, WORDS, write_named_study
 from immunoprofile.cohort import run_study
+from immunoprofile.cohort.made import Made
+from immunoprofile.cohort.store import Entry, Store
+from immunoprofile.columns import TABLES
 from immunoprofile.fcs import ChannelSpec, write_fcs
 from immunoprofile.report import write_report
 from immunoprofile.report.exports import export_results
 from immunoprofile.study import load_study
 from immunoprofile.study.deidentify import mark_of
+from immunoprofile.tables import Columns
 from immunoprofile.verification import Exposed, scan_files
 from immunoprofile.verification.exposed import CODE, Names, kind_of_column
 from immunoprofile.verification.keywords import kind_of_keyword
@@ -154,6 +159,26 @@ def test_scan__what_cannot_be_looked_into_is_listed(tmp_path: Path) -> None:
     assert set(unread) == {"broken.fcs", "table.parquet", "table.csv", "photo.jpg", "part.results", "link", "pipe.fcs"}
     assert unread["pipe.fcs"] == "is no regular file, and was not opened"
     assert unread["table.csv"].startswith("cannot be read as a table: ")
+
+
+@pytest.mark.requirement("R-SEC-06")
+def test_scan__numbers_of_kept_results_are_not_read_as_words_and_what_they_say_is(tmp_path: Path) -> None:
+    (number,) = struct.unpack("<d", b"B:\\Zebed")
+    row = {"sample_id": "S", "rule_id": "r", "item": "", "value": number, "detail": "seen at D:\\Lab\\Zebedee"}
+    made = Made({"samples_qc": Columns.of_rows(TABLES["samples_qc"], [row])})
+    (kept,) = Store(tmp_path).save([Entry("ab" * 32, "S", {"pictures": "by zebedee@example.org"}, made)])
+    assert b"B:\\Zebed" in kept.path.read_bytes()
+    found = [e.value for e in scan_files([tmp_path]) if e.where == "in the text"]
+    assert any("zebedee@example.org" in v for v in found) and any("D:\\Lab" in v for v in found)
+    assert not any(v.startswith("B:") for v in found)
+
+
+@pytest.mark.requirement("R-SEC-06")
+@pytest.mark.parametrize("dtype", ["string", "object"])
+def test_scan__words_of_a_parquet_table_are_read(dtype: str, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"remark": pd.Series(["ask zebedee@example.org", None], dtype=dtype), "n": [1, 2]})
+    frame.to_parquet(tmp_path / "table.parquet")
+    assert [e.value for e in scan_files([tmp_path]) if e.where == "in the text"] == ["zebedee@example.org"]
 
 
 @pytest.fixture(scope="module")

@@ -127,7 +127,7 @@ def _of_content(file: Path, shown: str, scan: _Scan) -> list[Exposed]:
     if kind == ".csv":
         return [*_of_sheet(file, shown, scan), *_of_text(file, shown)]
     if kind == SUFFIX:
-        return [*_of_kept(file, shown, scan), *_of_text(file, shown)]
+        return _of_kept(file, shown, scan)
     if file.name == LOCK or (file.name == "files.json" and file.parent.name == WORK):
         return _of_own_json(file, shown)
     if kind in _TEXT or file.name.startswith("."):
@@ -177,22 +177,28 @@ def _of_table(file: Path, shown: str, scan: _Scan) -> list[Exposed]:
         return []  # A transport file without rows.
     except Exception as problem:
         return [_unread(shown, f"cannot be read as the table it is called ({printable(problem, 60)})")]
-    words = [
-        str(v) for c in frame.columns if frame[c].dtype in {"string", "object"} for v in frame[c].dropna().unique()
-    ]
-    return [*scan.frame(frame, file, file.stem, shown), *_of_traces("\n".join(words), shown)]
+    return [*scan.frame(frame, file, file.stem, shown), *_of_traces("\n".join(_words(frame)), shown)]
+
+
+def _words(frame: pd.DataFrame) -> list[str]:
+    """What a table says in words, each once a column."""
+    texts = (frame[c] for c in frame.columns if frame[c].dtype in ("string", "object"))
+    return [str(v) for text in texts for v in text.dropna().unique()]
 
 
 def _of_kept(file: Path, shown: str, scan: _Scan) -> list[Exposed]:
-    """Kept results of samples: their tables, each looked at as the table that it becomes a part of."""
+    """Kept results of samples: their tables, each looked at as the table that it becomes a part of; not the bytes."""
     held = open_kept(file) if file.parts[-3:-1] == (WORK, "samples") else None
     if held is None:
-        return [_unread(shown, "is no whole result of samples")]
+        return [_unread(shown, "is no whole result of samples"), *_of_text(file, shown)]
     found = []
+    words = [str(fact) for sample in held.header["samples"] for fact in sample["facts"].values()]
     for name, batch in held.tables.items():
-        asked = [c for c in batch.schema.names if c in _ASKED_BY or kind_of_column(name, c) is not None]
-        found += scan.frame(batch.select(asked).to_pandas(), file, name, shown)
-    return found
+        frame = batch.to_pandas()
+        asked = [c for c in frame.columns if c in _ASKED_BY or kind_of_column(name, c) is not None]
+        found += scan.frame(frame[asked], file, name, shown)
+        words += _words(frame)
+    return [*found, *_of_traces("\n".join(words), shown)]
 
 
 def _of_own_json(file: Path, shown: str) -> list[Exposed]:
