@@ -25,7 +25,7 @@ from typing import Any
 
 from immunoprofile.errors import OutputError
 
-NUMERICS_VERSION = 3
+NUMERICS_VERSION = 4
 """Raised whenever a count or an estimate can change for the same input."""
 
 # O_NONBLOCK keeps a pipe without a writer from blocking open(); O_BINARY matters on Windows only.
